@@ -1,0 +1,182 @@
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from paper_tables.dag import Dag
+from paper_tables.errors import PlanError
+from paper_tables.paths import FIT_FILES, TRAIN_FILES, TierPaths
+
+try:
+    GRID = Dag(config)
+except PlanError as error:
+    raise WorkflowError(str(error)) from None
+
+PLACES = TierPaths("{tier}")
+JOB = "{algo}/{task}/{cell}/{seeds}"
+RUN = PLACES.run("{algo}", "{task}", "{cell}", "{seeds}")
+FIT = PLACES.fit("{algo}", "{task}", "{cell}", "{seeds}")
+
+
+container: GRID.settings["container"]
+
+
+wildcard_constraints:
+    tier=r"[a-z0-9_]+",
+    algo=r"[a-z0-9_]+",
+    task=r"[^/]+",
+    cell=r"[^/]+",
+    seeds=r"seeds\d+-\d+",
+
+
+localrules:
+    all,
+    result,
+
+
+rule all:
+    input:
+        TierPaths(GRID.tier).summary,
+
+
+for TIER in GRID.tiers():
+
+    rule:
+        name:
+            TIER
+        input:
+            TierPaths(TIER).summary,
+        localrule: True
+
+
+for TARGET in GRID.targets():
+
+    rule:
+        name:
+            TARGET
+        input:
+            lambda _, target=TARGET: GRID.target_results(target),
+        log:
+            TierPaths(GRID.tier).log("report", TARGET),
+        localrule: True
+        params:
+            tier=GRID.tier,
+        shell:
+            "python -m analysis.report --tier {params.tier} > {log:q} 2>&1"
+
+
+rule data:
+    output:
+        "data/{task}/{source}-{digest}.hdf5",
+    log:
+        "data/logs/{task}/{source}-{digest}.log",
+    wildcard_constraints:
+        source="local|d4rl|file",
+        digest="[0-9a-f]{8}",
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+        gpu=0,
+    params:
+        spec=lambda _, output: GRID.job(output[0]).json,
+    shell:
+        "python -m envs.datasets generate --spec {params.spec:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule fit:
+    input:
+        data=lambda wildcards: GRID.fit(wildcards).data,
+    output:
+        [f"{FIT}/{name}" for name in FIT_FILES],
+    log:
+        PLACES.log("fit", JOB),
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards: GRID.fit(wildcards).mem_mb,
+        runtime=lambda wildcards: GRID.fit(wildcards).runtime_min,
+        gpu=int(GRID.device == "cuda"),
+    params:
+        digest=lambda wildcards: GRID.fit(wildcards).digest,
+        spec=lambda wildcards: GRID.fit(wildcards).json,
+        out=lambda _, output: Path(output[0]).parent,
+    shell:
+        "python -m algos.fit --spec {params.spec:q} --data {input.data:q}"
+        " --out {params.out:q} > {log:q} 2>&1"
+
+
+rule train:
+    input:
+        data=lambda wildcards: GRID.train(wildcards).data,
+        fits=GRID.fit_files,
+    output:
+        [f"{RUN}/{name}" for name in TRAIN_FILES],
+    log:
+        PLACES.log("train", JOB),
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards: GRID.train(wildcards).mem_mb,
+        runtime=lambda wildcards: GRID.train(wildcards).runtime_min,
+        gpu=int(GRID.device == "cuda"),
+    params:
+        digest=lambda wildcards: GRID.train(wildcards).digest,
+        spec=lambda wildcards: GRID.train(wildcards).json,
+        # Folders come from functions of `input` and `output`: such params never trigger a re-run.
+        fits=lambda wildcards, input: GRID.fit_options(wildcards),
+        out=lambda _, output: Path(output[0]).parent,
+    shell:
+        "python -m algos.train --spec {params.spec:q} --data {input.data:q} {params.fits:q}"
+        " --out {params.out:q} > {log:q} 2>&1"
+
+
+rule evaluate:
+    input:
+        [f"{RUN}/{name}" for name in TRAIN_FILES],
+    output:
+        f"{RUN}/evaluation.json",
+    log:
+        PLACES.log("evaluate", JOB),
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=120,
+        gpu=0,
+    params:
+        run=lambda _, input: Path(input[0]).parent,
+    shell:
+        "python -m algos.evaluate --run {params.run:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule result:
+    input:
+        f"{RUN}/run.json",
+        f"{RUN}/evaluation.json",
+    output:
+        f"{RUN}/result.json",
+    log:
+        PLACES.log("result", JOB),
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+        gpu=0,
+    params:
+        run=lambda _, input: Path(input[0]).parent,
+    shell:
+        "python -m algos.merge --run {params.run:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule tables:
+    input:
+        lambda wildcards: GRID.plan(wildcards.tier).results(),
+    output:
+        PLACES.claims,
+        PLACES.summary,
+    log:
+        PLACES.log("report", "tables"),
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+        gpu=0,
+    shell:
+        "python -m analysis.report --tier {wildcards.tier} > {log:q} 2>&1"

@@ -1,0 +1,129 @@
+"""What the Snakefile asks of the plan: inputs, params and resources of each job, and targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from paper_tables import paths
+from paper_tables.errors import PlanError, unknown
+from paper_tables.plan import Device, Job, Plan, make_plan
+from paper_tables.registry import read_papers
+
+#: Settings that `snakemake --config` may give, with their defaults.
+SETTINGS: dict[str, str] = {
+    "tier": "quick",
+    "device": "cpu",
+    "config_dir": "config",
+    "papers_dir": "paper_tables",
+    "data_source": "",
+    "container": "hindcast.sif",
+}
+
+
+class Dag:
+    """Plans of the tiers that are asked for; a tier is planned when first needed."""
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        for name in settings:
+            if name not in SETTINGS:
+                raise unknown("--config", "setting", name, SETTINGS)
+        self.settings = {**SETTINGS, **{key: str(value) for key, value in settings.items()}}
+        if self.settings["device"] not in ("cpu", "cuda"):
+            raise unknown("--config", "device", self.settings["device"], ("cpu", "cuda"))
+        self.papers_dir = self._folder("papers_dir", Path(__file__).parent)
+        self._plans: dict[str, Plan] = {}
+        self._jobs: dict[str, Job] = {}
+        self.plan(self.tier)
+
+    def _folder(self, setting: str, installed: Path) -> Path:
+        """The folder a setting names; the installed one when the default is not here."""
+        folder = Path(self.settings[setting])
+        default = self.settings[setting] == SETTINGS[setting]
+        return installed if default and not folder.is_dir() else folder
+
+    @property
+    def tier(self) -> str:
+        """The tier that targets without a tier in their name belong to."""
+        return self.settings["tier"]
+
+    @property
+    def device(self) -> Device:
+        """The kind of device that jobs are packed for."""
+        return "cuda" if self.settings["device"] == "cuda" else "cpu"
+
+    def plan(self, tier: str) -> Plan:
+        """The plan of a tier, made once."""
+        if tier not in self._plans:
+            config = self._folder("config_dir", Path(__file__).parents[1] / "config")
+            source = self.settings["data_source"] or None
+            self._plans[tier] = make_plan(
+                tier,
+                config=config,
+                papers_dir=self.papers_dir,
+                device=self.device,
+                source=source,
+            )
+            self._jobs.update(self._plans[tier].jobs)
+        return self._plans[tier]
+
+    def job(self, path: str, tier: str | None = None) -> Job:
+        """The job that makes `path`."""
+        if tier:
+            self.plan(tier)
+        if path not in self._jobs:
+            raise PlanError(f"{path}: no arm of the planned tiers asks for it")
+        return self._jobs[path]
+
+    def fit(self, wildcards: Any) -> Job:
+        """The fit job of a rule's wildcards."""
+        place = paths.TierPaths(wildcards.tier).fit
+        return self.job(
+            place(wildcards.algo, wildcards.task, wildcards.cell, wildcards.seeds), wildcards.tier
+        )
+
+    def train(self, wildcards: Any) -> Job:
+        """The train job of a rule's wildcards."""
+        place = paths.TierPaths(wildcards.tier).run
+        return self.job(
+            place(wildcards.algo, wildcards.task, wildcards.cell, wildcards.seeds), wildcards.tier
+        )
+
+    def fit_files(self, wildcards: Any) -> list[str]:
+        """Files of the fits that a train job needs."""
+        folders = self.train(wildcards).fits.values()
+        return [f"{folder}/{name}" for folder in folders for name in paths.FIT_FILES[:2]]
+
+    def fit_options(self, wildcards: Any) -> list[str]:
+        """The `--fits slot=DIR ..` part of a train job's shell line, empty without fits."""
+        items = [f"{slot}={folder}" for slot, folder in self.train(wildcards).fits.items()]
+        return ["--fits", *items] if items else []
+
+    def targets(self) -> dict[str, tuple[str | None, str | None, str | None]]:
+        """Target name -> (paper, experiment, axis) it stands for."""
+        targets: dict[str, tuple[str | None, str | None, str | None]] = {}
+        for paper, file in read_papers(self.papers_dir).items():
+            targets[paper] = (paper, None, None)
+            for name, experiment in file.experiments.items():
+                targets[f"{paper}_{name}"] = (paper, name, None)
+                if experiment.axis:
+                    targets[f"ablation_{experiment.axis}"] = (None, None, experiment.axis)
+        return targets
+
+    def tiers(self) -> list[str]:
+        """Names of all tiers."""
+        from paper_tables.registry import read_registry
+
+        return list(read_registry(self._folder("config_dir", Path("config"))).tiers)
+
+    def target_results(self, target: str) -> list[str]:
+        """Result files of a target in the configured tier."""
+        paper, experiment, axis = self.targets()[target]
+        plan = self.plan(self.tier)
+        if axis is None:
+            return plan.results(paper, experiment)
+        chosen: Iterable[str] = (
+            result for arm in plan.arms if arm.axis == axis for result in arm.results
+        )
+        return list(dict.fromkeys(chosen))

@@ -1,0 +1,231 @@
+"""From an arm's overrides to what a job computes: hyperparameters, cell, spec and digest.
+
+Each layer goes over the one before: defaults < per-task overrides < tier budget < experiment
+overrides. The cell names only the experiment's overrides, and only those that change something.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from paper_tables.digest import spec_digest
+from paper_tables.errors import PlanError, unknown
+from paper_tables.paths import cell_name
+from paper_tables.registry import Algo, Overrides, Registry, Task, is_pattern, select
+from paper_tables.schema import Tier
+
+Spec = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """One algorithm on one task with everything decided but its seeds."""
+
+    algo: Algo
+    task: Task
+    cell: str
+    values: Overrides
+    spec: Spec
+    fits: Mapping[str, Resolved] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Identity of what is computed, whoever asks for it and for whichever seeds."""
+        return str(self.spec["digest"])
+
+
+def check_tier(registry: Registry, name: str) -> None:
+    """Check names, key kinds and block sizes of a tier; raise `PlanError` at the first mistake."""
+    tier, where = registry.tier(name), f"{registry.config / 'tiers.yaml'}: {name}"
+    for algo, settings in tier.budgets.items():
+        _check_budget(registry, algo, settings, f"{where}: budgets.{algo}")
+    for pattern, budgets in tier.task_budgets.items():
+        select([pattern], registry.tasks, f"{where}: task_budgets", "task")
+        for algo, settings in budgets.items():
+            _check_budget(registry, algo, settings, f"{where}: task_budgets.{pattern}.{algo}")
+    for pattern in [*tier.data.transitions, *tier.data.path]:
+        select([pattern], registry.tasks, f"{where}: data", "task")
+    for algo in tier.runs_per_job:
+        registry.algo(algo, f"{where}: runs_per_job")
+    counts = {"seeds": tier.seeds}
+    counts |= {f"experiments.{k}.seeds": s.seeds for k, s in tier.experiments.items() if s.seeds}
+    for key, count in counts.items():
+        if count % tier.seed_block:
+            raise PlanError(
+                f"{where}: {key}: {count} is not a multiple of seed_block {tier.seed_block}"
+            )
+
+
+def _check_budget(registry: Registry, algo: str, settings: Mapping[str, Any], where: str) -> None:
+    entry = registry.algo(algo, where)
+    entry.check(settings, where)
+    for key in settings:
+        if not entry.keys[key].budget:
+            budget = [name for name, spec in entry.keys.items() if spec.budget]
+            error = unknown(where, "budget key", key, budget)
+            raise PlanError(f"{error} (a tier sets budgets, never the method)")
+
+
+def budget_of(tier: Tier, algo: Algo, task: str, where: str) -> Overrides:
+    """The tier's budget for one algorithm on one task; later patterns win."""
+    settings = dict(tier.budgets.get(algo.name, {}))
+    for pattern, budgets in tier.task_budgets.items():
+        if fnmatch.fnmatchcase(task, pattern):
+            settings.update(budgets.get(algo.name, {}))
+    return algo.check(settings, where)
+
+
+def split_overrides(
+    algo: Algo, overrides: Mapping[str, Any], where: str
+) -> tuple[Overrides, dict[str, Overrides]]:
+    """An arm's overrides, parted into the algorithm's own and those of each fit slot."""
+    own: Overrides = {}
+    slots: dict[str, Overrides] = {}
+    for key, value in overrides.items():
+        slot, dot, name = key.partition(".")
+        if not dot:
+            own[key] = value
+        elif slot not in algo.fits:
+            raise unknown(where, f"fit slot of {algo.name}", slot, algo.fits)
+        else:
+            slots.setdefault(slot, {})[name] = value
+    return own, slots
+
+
+@dataclass
+class Resolver:
+    """Resolves arms of one tier and remembers what it resolved."""
+
+    registry: Registry
+    tier_name: str
+    source: str | None = None
+    _fits: dict[tuple[str, str, str], Resolved] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.tier = self.registry.tier(self.tier_name)
+        self.where = f"{self.registry.config / 'tiers.yaml'}: {self.tier_name}"
+
+    def resolve(self, algo: Algo, task: Task, overrides: Mapping[str, Any], where: str) -> Resolved:
+        """Decide everything about one arm; raise `PlanError` for an override without effect."""
+        own, slots = split_overrides(algo, overrides, where)
+        own = algo.check(own, where)
+        base = algo.for_task(task.name)
+        values = base | budget_of(self.tier, algo, task.name, self.where) | own
+        changed = {key: value for key, value in own.items() if value != base[key]}
+        fits = {}
+        for name, slot in algo.fits.items():
+            if any(values[key] != wanted for key, wanted in slot.when.items()):
+                if name in slots:
+                    raise PlanError(f"{where}: {name}: not fitted on {task.name} in this arm")
+                continue
+            fit = self.registry.algos[slot.algo]
+            extra = slots.get(name, {})
+            at = f"{where}: {name}"
+            fits[name] = self._fit(fit, task, {**slot.set, **extra}, at)
+            plain = fit.for_task(task.name) | fit.check(slot.set, at)
+            checked = fit.check(extra, at)
+            changed |= {f"{name}.{k}": v for k, v in checked.items() if v != plain[k]}
+        spec = self._spec(algo, task, values, fits)
+        return Resolved(algo, task, cell_name(changed), values, spec, fits)
+
+    def _fit(self, algo: Algo, task: Task, settings: Mapping[str, Any], where: str) -> Resolved:
+        values = algo.check(settings, where)
+        base = algo.for_task(task.name)
+        cell = cell_name({key: value for key, value in values.items() if value != base[key]})
+        known = (algo.name, task.name, cell)
+        if known not in self._fits:
+            full = base | budget_of(self.tier, algo, task.name, self.where) | values
+            spec = self._spec(algo, task, full, {})
+            self._fits[known] = Resolved(algo, task, cell, full, spec)
+        return self._fits[known]
+
+    def _spec(
+        self, algo: Algo, task: Task, values: Overrides, fits: Mapping[str, Resolved]
+    ) -> Spec:
+        hyperparameters = {
+            key: value
+            for key, value in sorted(values.items())
+            if key != "precision"
+            and not (algo.keys[key].has_neutral and value == algo.keys[key].neutral)
+        }
+        spec: Spec = {
+            "stage": algo.file.stage,
+            "algo": algo.name,
+            "implementation": algo.file.implementation,
+            "version": algo.file.version,
+            "tier": self.tier_name,
+            "task": task.name,
+            "data": self.data_spec(task),
+            "precision": values["precision"],
+            "hyperparameters": hyperparameters,
+        }
+        if algo.file.stage == "train":
+            spec["fits"] = {slot: fit.digest for slot, fit in fits.items()}
+        return {**spec, "digest": spec_digest(spec)}
+
+    def data_spec(self, task: Task, seed: int | None = None) -> Spec:
+        """The declared data of a task; with `seed`, the spec of that seed's own file."""
+        settings = self.tier.data
+        source = self.source or settings.source
+        if source == "local":
+            spec = self._local_data(task)
+        else:
+            spec = self._published_data(task, source)
+        if source == "local":
+            run_seed = "run" if seed is None else seed
+            spec["seed"] = run_seed if settings.seed == "run" else settings.seed
+        return spec
+
+    def _local_data(self, task: Task) -> Spec:
+        local = task.local
+        size = local.transitions if local else None
+        for pattern, transitions in self.tier.data.transitions.items():
+            if fnmatch.fnmatchcase(task.name, pattern):
+                size = transitions
+        return {
+            "task": task.name,
+            "source": "local",
+            "generator": local.generator if local else None,
+            "version": local.version if local else None,
+            "seed": None,
+            "transitions": size,
+            "options": dict(local.options) if local else {},
+        }
+
+    def _published_data(self, task: Task, source: str) -> Spec:
+        spec: Spec = {
+            "task": task.name,
+            "source": source,
+            "generator": None,
+            "version": None,
+            "seed": None,
+            "transitions": None,
+            "options": {},
+        }
+        if source == "d4rl":
+            published = task.sources.get("d4rl") or {}
+            spec["options"] = {k: published[k] for k in ("file", "sha256") if k in published}
+        if source == "file":
+            for pattern, path in self.tier.data.path.items():
+                if task.name == pattern or (
+                    is_pattern(pattern) and fnmatch.fnmatchcase(task.name, pattern)
+                ):
+                    spec["path"] = path
+        return spec
+
+    def reason_missing(self, arm: Resolved) -> str | None:
+        """Why an arm cannot run yet (a module or a generator is not there), or None."""
+        for part in (arm, *arm.fits.values()):
+            file = self.registry.missing_module(part.algo.file.implementation)
+            if file:
+                return f"{part.algo.name} is declared, not implemented ({file} does not exist)"
+        if arm.task.implementation:
+            file = self.registry.missing_module(arm.task.implementation)
+            if file:
+                return f"task {arm.task.name} is declared, not implemented ({file} does not exist)"
+        if arm.spec["data"]["source"] == "local" and arm.task.local is None:
+            return f"no generator makes data of task {arm.task.name}; needs the published file"
+        return None

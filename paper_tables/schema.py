@@ -1,0 +1,253 @@
+"""What the configuration files may contain; anything else is an error naming file and key."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from paper_tables.errors import PlanError, unknown
+
+KeyType = Literal["int", "float", "bool", "str", "choice", "list[int]", "list[float]"]
+Judged = Literal["none", "listed", "all"]
+DataSource = Literal["local", "d4rl", "file"]
+Positive = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+
+_PLAIN = re.compile(r"^[A-Za-z0-9_.+-]+$")
+
+
+class Strict(BaseModel):
+    """Base of all file models: unknown keys and silent conversions are errors, values frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class KeySpec(Strict):
+    """One hyperparameter: its default, what values it may take, and where the value is from."""
+
+    default: Any
+    type: KeyType
+    min: float | None = None
+    max: float | None = None
+    choices: list[str] = []
+    source: str
+    help: str = ""
+    batchable: bool = False
+    budget: bool = False
+    neutral: Any = None
+
+    @property
+    def has_neutral(self) -> bool:
+        """Whether a neutral value is declared (the key is left out of digests at that value)."""
+        return "neutral" in self.model_fields_set
+
+    def check(self, where: str, value: Any) -> Any:
+        """Return `value` in its canonical type, or raise `PlanError` naming `where`."""
+        if self.type.startswith("list"):
+            if not isinstance(value, list):
+                raise PlanError(f"{where}: {value!r} is not a {self.type}")
+            return [self._scalar(where, self.type[5:-1], item) for item in value]
+        return self._scalar(where, self.type, value)
+
+    def _scalar(self, where: str, kind: str, value: Any) -> Any:
+        if kind == "choice":
+            if value not in self.choices:
+                raise unknown(where, "choice", str(value), self.choices)
+            return value
+        if kind == "float" and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        accepted = {"int": int, "float": float, "bool": bool, "str": str}[kind]
+        if type(value) is not accepted:
+            raise PlanError(f"{where}: {value!r} is not of type {kind}")
+        if kind == "str" and not _PLAIN.match(value):
+            raise PlanError(f"{where}: {value!r} may hold letters, digits and _.+- only")
+        if kind in ("int", "float"):
+            self._check_range(where, value)
+        return value
+
+    def _check_range(self, where: str, value: float) -> None:
+        low = -math.inf if self.min is None else self.min
+        high = math.inf if self.max is None else self.max
+        if not (math.isfinite(value) and low <= value <= high):
+            raise PlanError(f"{where}: {value!r} is out of range [{low:g}, {high:g}]")
+
+
+class FitSlot(Strict):
+    """A model that an algorithm needs fitted before it trains."""
+
+    algo: Name
+    set: dict[str, Any] = {}
+    when: dict[str, Any] = {}
+
+
+class RunsPerJob(Strict):
+    """How many runs pack into one job on each kind of device."""
+
+    cpu: Positive = 1
+    cuda: Positive = 1
+
+
+class Resources(Strict):
+    """What one job asks of the machine."""
+
+    mem_mb: Positive = 2000
+    mem_mb_per_run: Annotated[int, Field(ge=0)] = 0
+    runtime_min: Positive = 720
+
+
+class CoreSeconds(Strict):
+    """Seconds of one CPU core, for estimates of the grid only."""
+
+    update: Annotated[float, Field(ge=0, strict=False)] = 0.0
+    environment_step: Annotated[float, Field(ge=0, strict=False)] = 0.0
+    imagined_row: Annotated[float, Field(ge=0, strict=False)] = 0.0
+    updates_without_cap: Annotated[int, Field(ge=0)] = 0
+
+
+class KeyGroup(Strict):
+    """Keys shared by several algorithms (`config/algos/_<group>.yaml`)."""
+
+    keys: dict[Name, KeySpec]
+    tasks: dict[str, dict[str, Any]] = {}
+
+
+class AlgoFile(Strict):
+    """One file `config/algos/<algo>.yaml`."""
+
+    algo: Name
+    title: str
+    stage: Literal["train", "fit"]
+    implementation: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$")]
+    version: Positive
+    source: str
+    runs_per_job: RunsPerJob = RunsPerJob()
+    resources: Resources = Resources()
+    core_seconds: CoreSeconds = CoreSeconds()
+    keys_from: list[str] = []
+    keys: dict[Name, KeySpec] = {}
+    tasks: dict[str, dict[str, Any]] = {}
+    fits: dict[Name, FitSlot] = {}
+
+
+class DataSettings(Strict):
+    """Where a tier's data sets come from; sizes by task name or pattern, later lines win."""
+
+    source: DataSource = "local"
+    seed: Literal["run"] | int = "run"
+    transitions: dict[str, Positive] = {}
+    path: dict[str, str] = {}
+
+
+class Selection(Strict):
+    """Which part of an experiment a tier runs; what is not given is not restricted."""
+
+    tasks: list[str] = []
+    algorithms: list[str] = []
+    seeds: Positive | None = None
+
+
+class Tier(Strict):
+    """One entry of `config/tiers.yaml`: budgets, task lists and seed counts, never the method."""
+
+    title: str
+    judged: Judged
+    seeds: Positive
+    seed_block: Positive = 1
+    runs_per_job: dict[str, Positive] = {}
+    data: DataSettings = DataSettings()
+    experiments: dict[str, Selection]
+    budgets: dict[str, dict[str, Any]] = {}
+    task_budgets: dict[str, dict[str, dict[str, Any]]] = {}
+
+
+class TiersFile(Strict):
+    """`config/tiers.yaml`."""
+
+    tiers: dict[Name, Tier]
+
+
+class ArmGroup(Strict):
+    """Algorithms run with the same overrides; `grid` makes one arm for each combination."""
+
+    algorithms: list[str]
+    tasks: list[str] = []
+    set: dict[str, Any] = {}
+    grid: dict[str, list[Any]] = {}
+
+
+class Experiment(Strict):
+    """One experiment of a paper; `axis` names the ablation it belongs to."""
+
+    title: str
+    source: str
+    axis: Name | None = None
+    tasks: list[str]
+    arms: list[ArmGroup]
+
+
+class PaperFile(Strict):
+    """`paper_tables/<paper>/experiments.yaml`."""
+
+    paper: Name
+    title: str
+    source: str
+    task_groups: dict[str, list[str]] = {}
+    experiments: dict[Name, Experiment]
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> PaperFile:
+        if not self.experiments:
+            raise ValueError("no experiment is declared")
+        return self
+
+
+class LocalData(BaseModel):
+    """How a task's data set is generated; further options are the generator's own."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    generator: str
+    version: int = 1
+    transitions: int
+    options: dict[str, Any] = {}
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def _field_names(model: type[BaseModel], seen: set[type[BaseModel]] | None = None) -> set[str]:
+    """Every field name of `model` and of the models it is made of."""
+    names = set(model.model_fields)
+    for other in Strict.__subclasses__():
+        names |= set(other.model_fields)
+    return names
+
+
+def parse(model: type[Model], content: Any, where: str) -> Model:
+    """Validate `content`; the first mistake becomes one line naming `where` and the key."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        raise unknown(where, "key", key, _paths(model, first["loc"])) from None
+    raise PlanError(f"{where}: {key}: {first['msg']}".replace("\n", " ")) from None
+
+
+def _paths(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    """The keys that would have been right at the place of an unknown key, as dotted paths."""
+    prefix = ".".join(str(part) for part in loc[:-1])
+    names = _field_names(model)
+    return [f"{prefix}.{name}" if prefix else name for name in names]
+
+
+def read_model(model: type[Model], path: Path) -> Model:
+    """Read and validate one file."""
+    from paper_tables.yamlio import read_yaml
+
+    return parse(model, read_yaml(path), str(path))
