@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from paper_tables import paths
 from paper_tables.errors import PlanError, unknown
 from paper_tables.plan import Device, Job, Plan, make_plan
-from paper_tables.registry import read_papers
+from paper_tables.registry import read_papers, read_registry
 
 #: Settings that `snakemake --config` may give, with their defaults.
 SETTINGS: dict[str, str] = {
@@ -32,6 +32,7 @@ class Dag:
         self.settings = {**SETTINGS, **{key: str(value) for key, value in settings.items()}}
         if self.settings["device"] not in ("cpu", "cuda"):
             raise unknown("--config", "device", self.settings["device"], ("cpu", "cuda"))
+        self.config_dir = self._folder("config_dir", Path(__file__).parents[1] / "config")
         self.papers_dir = self._folder("papers_dir", Path(__file__).parent)
         self._plans: dict[str, Plan] = {}
         self._jobs: dict[str, Job] = {}
@@ -56,11 +57,10 @@ class Dag:
     def plan(self, tier: str) -> Plan:
         """The plan of a tier, made once."""
         if tier not in self._plans:
-            config = self._folder("config_dir", Path(__file__).parents[1] / "config")
             source = self.settings["data_source"] or None
             self._plans[tier] = make_plan(
                 tier,
-                config=config,
+                config=self.config_dir,
                 papers_dir=self.papers_dir,
                 device=self.device,
                 source=source,
@@ -113,17 +113,8 @@ class Dag:
 
     def tiers(self) -> list[str]:
         """Names of all tiers."""
-        from paper_tables.registry import read_registry
-
-        return list(read_registry(self._folder("config_dir", Path("config"))).tiers)
+        return list(read_registry(self.config_dir).tiers)
 
     def target_results(self, target: str) -> list[str]:
         """Result files of a target in the configured tier."""
-        paper, experiment, axis = self.targets()[target]
-        plan = self.plan(self.tier)
-        if axis is None:
-            return plan.results(paper, experiment)
-        chosen: Iterable[str] = (
-            result for arm in plan.arms if arm.axis == axis for result in arm.results
-        )
-        return list(dict.fromkeys(chosen))
+        return self.plan(self.tier).results(*self.targets()[target])

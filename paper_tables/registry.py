@@ -42,14 +42,24 @@ def is_pattern(text: str) -> bool:
     return any(sign in text for sign in "*?[")
 
 
-def select(wanted: Iterable[str], known: Iterable[str], where: str, kind: str) -> list[str]:
-    """Names in the order of `known` that `wanted` (names or patterns) selects; none: an error."""
-    names = list(known)
+def select(
+    wanted: Iterable[str],
+    known: Iterable[str],
+    where: str,
+    kind: str,
+    also: Iterable[str] = (),
+) -> list[str]:
+    """Names in the order of `known` that `wanted` (names or patterns) selects.
+
+    Raises:
+        PlanError: an entry that selects nothing; the hint counts the names in `also` too.
+    """
+    names = dict.fromkeys(known)
     chosen: set[str] = set()
     for entry in wanted:
         hits = fnmatch.filter(names, entry) if is_pattern(entry) else [entry]
         if not hits or hits[0] not in names:
-            raise unknown(where, kind, entry, names)
+            raise unknown(where, kind, entry, [*names, *also])
         chosen.update(hits)
     return [name for name in names if name in chosen]
 
@@ -176,7 +186,12 @@ def _inherit(
         parent_keys, parent_tasks = _inherit(parent, files, folder, (*trail, name))
         keys |= parent_keys
         tasks += parent_tasks
-    return keys | file.keys, [*tasks, *file.tasks.items()]
+    # A key declared anew has its own default: task overrides of the inherited one are forgotten.
+    inherited = [
+        (pattern, {key: value for key, value in settings.items() if key not in file.keys})
+        for pattern, settings in tasks
+    ]
+    return keys | file.keys, [*inherited, *file.tasks.items()]
 
 
 def _check_keys(keys: Mapping[str, KeySpec], where: str) -> dict[str, KeySpec]:

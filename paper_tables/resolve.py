@@ -32,6 +32,19 @@ class Resolved:
     fits: Mapping[str, Resolved] = field(default_factory=dict)
 
     @property
+    def core_seconds(self) -> float:
+        """Estimated CPU core-seconds of one run, from the rates in the algorithm's file."""
+        rates, values = self.algo.file.core_seconds, self.values
+        updates = int(
+            values.get("updates") or values.get("max_updates") or rates.updates_without_cap
+        )
+        every = int(values.get("evaluate_every") or 0)
+        episodes = int(values.get("evaluation_episodes", 0)) * (updates // every if every else 0)
+        rows = int(values.get("model_buffer_size", 0))
+        steps = episodes * self.task.horizon
+        return updates * rates.update + steps * rates.environment_step + rows * rates.imagined_row
+
+    @property
     def digest(self) -> str:
         """Identity of what is computed, whoever asks for it and for whichever seeds."""
         return str(self.spec["digest"])
@@ -51,7 +64,9 @@ def check_tier(registry: Registry, name: str) -> None:
     for algo in tier.runs_per_job:
         registry.algo(algo, f"{where}: runs_per_job")
     counts = {"seeds": tier.seeds}
-    counts |= {f"experiments.{k}.seeds": s.seeds for k, s in tier.experiments.items() if s.seeds}
+    for name_of, parts in tier.experiments.items():
+        for part in parts if isinstance(parts, list) else [parts]:
+            counts[f"experiments.{name_of}.seeds"] = part.seeds or tier.seeds
     for key, count in counts.items():
         if count % tier.seed_block:
             raise PlanError(
@@ -170,14 +185,11 @@ class Resolver:
         """The declared data of a task; with `seed`, the spec of that seed's own file."""
         settings = self.tier.data
         source = self.source or settings.source
-        if source == "local":
-            spec = self._local_data(task)
-        else:
-            spec = self._published_data(task, source)
-        if source == "local":
-            run_seed = "run" if seed is None else seed
-            spec["seed"] = run_seed if settings.seed == "run" else settings.seed
-        return spec
+        if source != "local":
+            return self._published_data(task, source)
+        own_seed = "run" if seed is None else seed
+        data_seed = own_seed if settings.seed == "run" else settings.seed
+        return self._local_data(task) | {"seed": data_seed}
 
     def _local_data(self, task: Task) -> Spec:
         local = task.local

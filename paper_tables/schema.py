@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from paper_tables.errors import PlanError, unknown
+from paper_tables.yamlio import read_yaml
 
 KeyType = Literal["int", "float", "bool", "str", "choice", "list[int]", "list[float]"]
 Judged = Literal["none", "listed", "all"]
@@ -17,6 +19,8 @@ DataSource = Literal["local", "d4rl", "file"]
 Positive = Annotated[int, Field(ge=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
 
+_PYTHON_TYPES: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
+_UNION_TAGS = ("Selection", "list[Selection]")
 _PLAIN = re.compile(r"^[A-Za-z0-9_.+-]+$")
 
 
@@ -60,12 +64,11 @@ class KeySpec(Strict):
             return value
         if kind == "float" and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
-        accepted = {"int": int, "float": float, "bool": bool, "str": str}[kind]
-        if type(value) is not accepted:
+        if type(value) is not _PYTHON_TYPES[kind]:
             raise PlanError(f"{where}: {value!r} is not of type {kind}")
-        if kind == "str" and not _PLAIN.match(value):
+        if isinstance(value, str) and not _PLAIN.match(value):
             raise PlanError(f"{where}: {value!r} may hold letters, digits and _.+- only")
-        if kind in ("int", "float"):
+        if isinstance(value, int | float) and kind != "bool":
             self._check_range(where, value)
         return value
 
@@ -89,6 +92,10 @@ class RunsPerJob(Strict):
 
     cpu: Positive = 1
     cuda: Positive = 1
+
+    def on(self, device: Literal["cpu", "cuda"]) -> int:
+        """The number for one kind of device."""
+        return self.cuda if device == "cuda" else self.cpu
 
 
 class Resources(Strict):
@@ -159,7 +166,7 @@ class Tier(Strict):
     seed_block: Positive = 1
     runs_per_job: dict[str, Positive] = {}
     data: DataSettings = DataSettings()
-    experiments: dict[str, Selection]
+    experiments: dict[str, Selection | list[Selection]]
     budgets: dict[str, dict[str, Any]] = {}
     task_budgets: dict[str, dict[str, dict[str, Any]]] = {}
 
@@ -219,11 +226,19 @@ class LocalData(BaseModel):
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def _field_names(model: type[BaseModel], seen: set[type[BaseModel]] | None = None) -> set[str]:
-    """Every field name of `model` and of the models it is made of."""
-    names = set(model.model_fields)
-    for other in Strict.__subclasses__():
-        names |= set(other.model_fields)
+def _fields_at(annotation: Any, loc: tuple[int | str, ...]) -> set[str]:
+    """Names of the fields that a model may have at the place `loc` inside `annotation`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        fields = annotation.model_fields
+        if not loc:
+            return set(fields)
+        return _fields_at(fields[str(loc[0])].annotation, loc[1:]) if loc[0] in fields else set()
+    # Containers take one step of the place; the branches of a union take none (its tag is a step).
+    names: set[str] = set()
+    union = get_origin(annotation) in (Union, UnionType)
+    for part in get_args(annotation):
+        for rest in (loc, loc[1:]) if union else (loc[1:],):
+            names |= _fields_at(part, rest)
     return names
 
 
@@ -232,22 +247,16 @@ def parse(model: type[Model], content: Any, where: str) -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"])
+        errors = error.errors(include_url=False)
+    # Of a union's branches the one that got furthest is the one that was meant.
+    first = max(errors, key=lambda item: (len(item["loc"]), item["type"] == "extra_forbidden"))
+    steps = [str(part) for part in first["loc"] if part not in _UNION_TAGS]
     if first["type"] == "extra_forbidden":
-        raise unknown(where, "key", key, _paths(model, first["loc"])) from None
-    raise PlanError(f"{where}: {key}: {first['msg']}".replace("\n", " ")) from None
-
-
-def _paths(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
-    """The keys that would have been right at the place of an unknown key, as dotted paths."""
-    prefix = ".".join(str(part) for part in loc[:-1])
-    names = _field_names(model)
-    return [f"{prefix}.{name}" if prefix else name for name in names]
+        place = f"{where}: {'.'.join(steps[:-1])}" if steps[:-1] else where
+        raise unknown(place, "key", steps[-1], _fields_at(model, first["loc"][:-1]))
+    raise PlanError(f"{where}: {'.'.join(steps)}: {first['msg']}".replace("\n", " "))
 
 
 def read_model(model: type[Model], path: Path) -> Model:
     """Read and validate one file."""
-    from paper_tables.yamlio import read_yaml
-
     return parse(model, read_yaml(path), str(path))

@@ -1,0 +1,94 @@
+"""What a plan is made of: arms (what is compared) and jobs (what is run)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from paper_tables import paths
+from paper_tables.digest import canonical
+from paper_tables.schema import Tier
+
+Status = Literal["planned", "not implemented"]
+Stage = Literal["train", "fit"]
+Device = Literal["cpu", "cuda"]
+Spec = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One algorithm on one task in one experiment, over all its seeds.
+
+    `overrides` are the experiment's own words (also where they equal the default), `cell` names
+    those that change something, `hyperparameters` is everything resolved. `results` is empty when
+    the arm is not implemented.
+    """
+
+    paper: str
+    experiment: str
+    algo: str
+    task: str
+    cell: str
+    overrides: Mapping[str, Any]
+    seeds: tuple[int, ...]
+    status: Status
+    reason: str | None
+    results: tuple[str, ...]
+    digest: str
+    stage: Stage = "train"
+    axis: str | None = None
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str, str, str, str]:
+        """What distinguishes one arm from another."""
+        return (self.paper, self.experiment, self.algo, self.task, self.cell)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of the DAG. `path` is the file (data) or the folder (fit, train) that it makes."""
+
+    kind: Literal["data", "fit", "train"]
+    path: str
+    spec: Spec
+    digest: str
+    seeds: tuple[int, ...] = ()
+    cell: str = paths.BASE_CELL
+    data: tuple[str, ...] = ()
+    fits: Mapping[str, str] = field(default_factory=dict)
+    mem_mb: int = 0
+    runtime_min: int = 0
+    core_seconds: float = 0.0
+
+    @cached_property
+    def json(self) -> str:
+        """The spec as it stands in the shell line."""
+        return canonical(self.spec)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All arms of one tier, the jobs to run, and the declared jobs that cannot run yet."""
+
+    tier: str
+    settings: Tier
+    arms: tuple[Arm, ...]
+    jobs: Mapping[str, Job]
+    blocked: Mapping[str, Job]
+
+    def results(
+        self, paper: str | None = None, experiment: str | None = None, axis: str | None = None
+    ) -> list[str]:
+        """Result files of a paper, an experiment or an ablation, each once, in order."""
+        wanted = (
+            arm.results
+            for arm in self.arms
+            if paper in (None, arm.paper)
+            and experiment in (None, arm.experiment)
+            and axis in (None, arm.axis)
+        )
+        return list(dict.fromkeys(itertools.chain.from_iterable(wanted)))
