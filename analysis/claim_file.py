@@ -1,0 +1,220 @@
+"""The claims of a paper as data: one schema for all papers (`paper_tables/<paper>/claims.csv`).
+
+Columns, besides `id`, `claim` (in our words), `source`, `metric`, `protocol` and `note`:
+
+* `kind`: what sort of statement it is, see `KINDS`.
+* `arms`: `left > right`, `left >= right`, `left / right` or `left = right`, or a plain list. Each
+  side is a list with `;`; an arm is an algorithm, or `algo[key=value,...]` for a named setting.
+* `tasks`: a list with `;`. A comparison claim holds if it holds for every arm of the left against
+  every arm of the right on every task, unless `value` says `k of m`.
+* `value`: `k of m`, a bound (`>0.5`, `<0.03`), a range (`0.5..2`) or a constant, by kind.
+* `margin`: in units of the metric; the least difference that counts (greater) or the largest loss
+  that is forgiven (not_less) or the half-width of equality (equivalent). Fixed before any run.
+* `judged_on`: `tier=experiment[:direction]` with `;`; an entry holds from its tier upwards. With
+  `:direction` only the sign is judged (reduced networks or budget).
+* `contradicted`: whether the paper's own numbers speak against it: `no`, `partly`, `yes`.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from analysis.errors import AnalysisError
+from analysis.verdicts import Level
+
+Kind = Literal[
+    "greater",
+    "not_less",
+    "count",
+    "threshold",
+    "equivalent",
+    "ratio",
+    "trend",
+    "best",
+    "spread",
+    "descriptive",
+]
+KINDS: tuple[str, ...] = get_args(Kind)
+CONTRADICTED = ("no", "partly", "yes")
+COLUMNS = (
+    "id",
+    "claim",
+    "source",
+    "kind",
+    "arms",
+    "tasks",
+    "metric",
+    "value",
+    "margin",
+    "protocol",
+    "minimum_tier",
+    "judged_on",
+    "contradicted",
+    "note",
+)
+
+_ARM = re.compile(r"^([a-z0-9_]+)(?:\[([^\]]+)\])?$")
+_SIDES = re.compile(r"\s(?:>=|>|/|=)\s")
+_BOUND = re.compile(r"^([<>])\s*(-?[0-9.]+)$")
+_COUNT = re.compile(r"^(\d+) of (\d+)$")
+
+
+@dataclass(frozen=True)
+class ArmPattern:
+    """An algorithm with the settings that single out one of its cells."""
+
+    algo: str
+    settings: Mapping[str, str]
+
+    def __str__(self) -> str:
+        inside = ",".join(f"{key}={value}" for key, value in self.settings.items())
+        return f"{self.algo}[{inside}]" if inside else self.algo
+
+
+@dataclass(frozen=True)
+class Place:
+    """The experiment that may judge a claim, and how far."""
+
+    experiment: str
+    level: Level
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of one paper."""
+
+    paper: str
+    id: str
+    claim: str
+    source: str
+    kind: Kind
+    arms: str
+    left: tuple[ArmPattern, ...]
+    right: tuple[ArmPattern, ...]
+    tasks: tuple[str, ...]
+    metric: str
+    value: str
+    margin: float
+    protocol: str
+    minimum_tier: str
+    judged_on: Mapping[str, Place]
+    contradicted: str
+    note: str
+
+    @property
+    def bound(self) -> tuple[str, float] | None:
+        """Side (`<` or `>`) and value of a threshold claim."""
+        match = _BOUND.match(self.value)
+        return (match[1], float(match[2])) if match else None
+
+    @property
+    def count(self) -> tuple[int, int] | None:
+        """`k of m`, if the claim counts."""
+        match = _COUNT.match(self.value)
+        return (int(match[1]), int(match[2])) if match else None
+
+    def place(self, tier: str, order: Sequence[str], listed: bool = False) -> Place | None:
+        """The entry of `tier`, or of the highest tier below it; `order` runs upwards.
+
+        With `listed` only an entry of the tier itself counts.
+        """
+        if listed:
+            return self.judged_on.get(tier)
+        for name in reversed(order[: order.index(tier) + 1]):
+            if name in self.judged_on:
+                return self.judged_on[name]
+        return None
+
+
+def parse_arm(text: str, where: str) -> ArmPattern:
+    """Parse `algo` or `algo[key=value,...]`."""
+    match = _ARM.match(text.strip())
+    if not match:
+        raise AnalysisError(f"{where}: '{text}' is not an arm (algo or algo[key=value])")
+    pairs = [item.partition("=") for item in (match[2] or "").split(",") if item]
+    if not all(separator and value for _, separator, value in pairs):
+        raise AnalysisError(f"{where}: '{text}' needs key=value inside the brackets")
+    return ArmPattern(match[1], {key.strip(): value.strip() for key, _, value in pairs})
+
+
+def _side(text: str, where: str) -> tuple[ArmPattern, ...]:
+    return tuple(parse_arm(item, where) for item in text.split(";") if item.strip())
+
+
+def _places(text: str, tiers: Sequence[str], where: str) -> dict[str, Place]:
+    places: dict[str, Place] = {}
+    for item in filter(None, text.split(";")):
+        tier, separator, target = item.partition("=")
+        experiment, _, level = target.partition(":")
+        if not separator or tier not in tiers or level not in ("", "direction", "full"):
+            raise AnalysisError(f"{where}: judged_on: '{item}' is not tier=experiment[:direction]")
+        places[tier] = Place(experiment, "direction" if level == "direction" else "full")
+    return places
+
+
+def _parse(row: Mapping[str, str], paper: str, tiers: Sequence[str], where: str) -> Claim:
+    if row["kind"] not in KINDS:
+        raise AnalysisError(f"{where}: unknown kind '{row['kind']}'; one of {', '.join(KINDS)}")
+    if row["contradicted"] not in CONTRADICTED:
+        raise AnalysisError(f"{where}: contradicted must be one of {', '.join(CONTRADICTED)}")
+    if row["minimum_tier"] not in tiers:
+        raise AnalysisError(f"{where}: unknown minimum_tier '{row['minimum_tier']}'")
+    left, *right = _SIDES.split(row["arms"], maxsplit=1)
+    try:
+        margin = float(row["margin"] or 0.0)
+    except ValueError:
+        raise AnalysisError(f"{where}: margin '{row['margin']}' is not a number") from None
+    text = {key: row[key] for key in COLUMNS if key not in ("left", "right")}
+    fields = text | {
+        "left": _side(left, where),
+        "right": _side(right[0], where) if right else (),
+        "tasks": tuple(filter(None, row["tasks"].split(";"))),
+        "margin": margin,
+        "judged_on": _places(row["judged_on"], tiers, where),
+    }
+    claim = Claim(paper=paper, **fields)  # type: ignore[arg-type]
+    _check(claim, tiers, where)
+    return claim
+
+
+def _check(claim: Claim, tiers: Sequence[str], where: str) -> None:
+    """A claim must be judgeable in the way its kind says."""
+    if claim.kind in ("greater", "not_less", "count") and not (claim.left and claim.right):
+        raise AnalysisError(f"{where}: a claim of kind {claim.kind} compares two sides")
+    if claim.kind == "threshold" and claim.bound is None:
+        raise AnalysisError(f"{where}: a threshold claim needs a value such as >0.5")
+    total = len(claim.left) * len(claim.right) * len(claim.tasks)
+    if claim.kind == "count" and (claim.count is None or claim.count[1] != total):
+        raise AnalysisError(f"{where}: value must be 'k of {total}', one for each comparison")
+    first = next((tier for tier in tiers if tier in claim.judged_on), claim.minimum_tier)
+    if first != claim.minimum_tier:
+        raise AnalysisError(f"{where}: minimum_tier is not the first tier of judged_on")
+
+
+def read_claims(path: Path, paper: str, tiers: Sequence[str]) -> list[Claim]:
+    """Read and check a paper's claims; `tiers` in order of budget.
+
+    Raises:
+        AnalysisError: missing file or column, id given twice, or a field that cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+            columns = tuple(reader.fieldnames or ())
+    except OSError as error:
+        raise AnalysisError(f"{path}: cannot be read ({error.strerror})") from None
+    if columns != COLUMNS:
+        raise AnalysisError(f"{path}: columns must be {','.join(COLUMNS)}")
+    claims: dict[str, Claim] = {}
+    for row in rows:
+        where = f"{path}: {row['id']}"
+        if row["id"] in claims:
+            raise AnalysisError(f"{where}: id given twice")
+        claims[row["id"]] = _parse(row, paper, tiers, where)
+    return list(claims.values())

@@ -1,0 +1,223 @@
+"""Learning curves: one figure a task, with the score, the time kept in the goal and the mean Q.
+
+The line is the mean over the finished runs, the band its 95 % Student-t interval, the thin lines
+the single runs; a mean is drawn only where every run was evaluated, so a shorter run ends the line
+and not the figure. A run that failed is drawn thin up to a cross. Mean Q is shown as an alarm: it
+should stay near the returns that are possible, a value that keeps growing is overestimation.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from analysis import style
+from analysis.files import write_bytes
+from analysis.statistics import Array, t_half_width
+
+#: Column of the evaluations table, title and axis label of each panel.
+PANELS = (
+    ("score", "Score", "D4RL-normalised score"),
+    ("goal_hold", "Time kept in the goal", "fraction of steps after arrival"),
+    ("mean_q", "Mean Q", "estimated discounted return"),
+)
+#: Matplotlib writes the date into PDF files, which would make equal figures differ.
+_METADATA: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "png": {"Software": None}}
+
+
+@dataclass(frozen=True)
+class Series:
+    """The evaluations of one algorithm on one task: columns seed, status, update and metrics."""
+
+    algo: str
+    title: str
+    points: pd.DataFrame
+    published: float | None = None
+
+    def has(self, metric: str) -> bool:
+        """Whether any evaluation holds `metric`."""
+        return metric in self.points and bool(self.points[metric].notna().any())
+
+    def finished(self, metric: str) -> pd.DataFrame:
+        """Metric of the finished runs, [updates, seeds]; NaN where a run has no evaluation."""
+        if metric not in self.points:
+            return pd.DataFrame()
+        chosen = self.points[self.points["status"] == "finished"]
+        table = chosen.pivot_table(index="update", columns="seed", values=metric, aggfunc="last")
+        return table.dropna(axis="columns", how="all")
+
+    def failed(self, metric: str) -> Iterator[tuple[Array, Array]]:
+        """Updates and values of each failed run."""
+        if metric not in self.points:
+            return
+        chosen = self.points[self.points["status"] == "failed"].dropna(subset=[metric])
+        for _, run in chosen.groupby("seed"):
+            yield run["update"].to_numpy(float), run[metric].to_numpy(float)
+
+
+def _draw(axes: Axes, series: Series, metric: str) -> None:
+    table, look = series.finished(metric), style.look(series.algo)
+    for x, y in series.failed(metric):
+        axes.plot(x, y, color=look.colour, linestyle=look.dash, linewidth=0.6, alpha=0.6)
+        axes.plot(x[-1:], y[-1:], marker="x", color=look.colour, markersize=5, zorder=4)
+    if table.empty:
+        return
+    for seed in table:
+        run = table[seed].dropna()
+        axes.plot(run.index, run, color=look.colour, linewidth=0.55, alpha=0.5, zorder=2)
+    whole = table.dropna()
+    x, values = whole.index.to_numpy(float), whole.to_numpy(float)
+    mean = values.mean(axis=1)
+    if values.shape[1] > 1:
+        half = t_half_width(values, axis=1)
+        axes.fill_between(
+            x, mean - half, mean + half, color=look.colour, alpha=0.13, linewidth=0, zorder=1
+        )
+    axes.plot(
+        x,
+        mean,
+        color=look.colour,
+        linestyle=look.dash,
+        linewidth=1.7,
+        marker=look.marker,
+        markersize=3.6,
+        markeredgecolor="white",
+        markeredgewidth=0.5,
+        markevery=max(1, len(x) // 12),
+        zorder=3,
+    )
+
+
+def _limits(axes: Axes, series: Sequence[Series], metric: str, lines: Sequence[float]) -> None:
+    """Frame the runs and the published lines; wide bands of few runs are cut, not the data."""
+    seen = [s.points[metric].to_numpy(float) for s in series if metric in s.points]
+    values = np.concatenate([*seen, np.asarray(lines, dtype=float)]) if seen else np.array([0, 1.0])
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return
+    low, high = float(values.min()), float(values.max())
+    pad = 0.07 * (high - low or 1.0)
+    axes.set_ylim(low - pad, high + pad)
+    if metric == "goal_hold":
+        axes.set_ylim(-0.04, 1.04)
+
+
+def _spread(positions: Sequence[float], gap: float) -> list[float]:
+    """Positions moved upwards just enough to lie `gap` apart, in the given order."""
+    placed: dict[int, float] = {}
+    last = -np.inf
+    for index in sorted(range(len(positions)), key=lambda i: positions[i]):
+        last = max(positions[index], last + gap)
+        placed[index] = last
+    return [placed[index] for index in range(len(positions))]
+
+
+def _published(axes: Axes, series: Sequence[Series]) -> None:
+    """Thin lines at the paper's values, labelled at the right edge in words."""
+    known = [(s, s.published) for s in series if s.published is not None]
+    low, high = axes.get_ylim()
+    heights = _spread([value for _, value in known], 0.062 * (high - low))
+    for (entry, value), height in zip(known, heights, strict=True):
+        look = style.look(entry.algo)
+        axes.axhline(value, color=look.colour, linestyle=(0, (1, 2.2)), linewidth=1.0, zorder=1)
+        axes.annotate(
+            f"paper: {entry.title}",
+            xy=(1.0, value),
+            xytext=(1.0, height),
+            xycoords=axes.get_yaxis_transform(),
+            textcoords=axes.get_yaxis_transform(),
+            ha="right",
+            va="bottom",
+            fontsize=6.0,
+            color=look.colour,
+        )
+
+
+def _updates(value: float, _: int) -> str:
+    if value >= 1e6:
+        return f"{value / 1e6:g}M"
+    return f"{value / 1e3:g}k" if value >= 1e3 else f"{value:g}"
+
+
+def _finish(axes: Axes, title: str, label: str) -> None:
+    axes.set_title(title, loc="left", pad=5)
+    axes.set_ylabel(label)
+    axes.set_xlabel("gradient updates")
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_formatter(FuncFormatter(_updates))
+    axes.yaxis.set_major_locator(MaxNLocator(6))
+    axes.grid(axis="y")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlim(left=0)
+
+
+def _legend(figure: Figure, series: Sequence[Series]) -> None:
+    handles = []
+    for entry in series:
+        look = style.look(entry.algo)
+        line = Line2D([], [], color=look.colour, marker=look.marker, label=entry.title)
+        line.set(linestyle=look.dash, linewidth=1.7, markersize=4.5, markeredgecolor="white")
+        handles.append(line)
+    figure.legend(
+        handles=handles,
+        loc="outside upper right",
+        ncols=len(handles),
+        frameon=False,
+        handlelength=3.2,
+        columnspacing=1.8,
+    )
+
+
+def draw(task: str, caption: str, series: Sequence[Series]) -> Figure:
+    """The figure of one task; panels without any data are left out.
+
+    `series` in the order of the legend; `caption` says tier and setting.
+    """
+    style.apply()
+    panels = [
+        p for p in PANELS if any(not s.points.get(p[0], pd.Series()).isna().all() for s in series)
+    ]
+    widths = [1.35 if metric == "score" else 1.0 for metric, _, _ in panels]
+    figure, grid = plt.subplots(
+        1,
+        len(panels),
+        figsize=(2.35 * sum(widths), 2.55),
+        width_ratios=widths,
+        squeeze=False,
+        layout="constrained",
+    )
+    for axes, (metric, title, label) in zip(grid[0], panels, strict=True):
+        lines = [s.published for s in series if s.published is not None and metric == "score"]
+        for entry in series:
+            _draw(axes, entry, metric)
+        _limits(axes, series, metric, lines)
+        if metric == "score":
+            _published(axes, series)
+        _finish(axes, title, label)
+    figure.suptitle(f"{task}   ", x=0.005, ha="left", fontsize=9.5, fontweight="bold")
+    figure.supxlabel(caption, x=0.005, ha="left", fontsize=6.2, color="#666666")
+    _legend(figure, series)
+    return figure
+
+
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """Write `stem`.png and `stem`.pdf atomically and close the figure."""
+    written = []
+    for suffix in ("png", "pdf"):
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=suffix, metadata=_METADATA[suffix])
+        written.append(write_bytes(stem.with_name(f"{stem.name}.{suffix}"), buffer.getvalue()))
+    plt.close(figure)
+    return written

@@ -1,0 +1,67 @@
+"""Footnotes of a table, made from the records of the runs in it."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from analysis import labels
+from analysis.load import ArmResult
+
+#: What a reader must know of a number, in order of importance.
+CATEGORIES: tuple[tuple[str, Callable[[ArmResult], str]], ...] = (
+    ("Data", labels.data),
+    ("Setting", labels.cell),
+    ("Evaluation", labels.evaluation),
+    ("Precision", labels.precision),
+    ("Hardware", labels.hardware),
+    ("Versions", labels.versions),
+)
+
+
+@dataclass(frozen=True)
+class Footnotes:
+    """Lines of text, and the marks that tie an arm's numbers to the lines that differ."""
+
+    lines: tuple[str, ...] = ()
+    marks: dict[int, str] = field(default_factory=dict)
+
+    def mark(self, arm: ArmResult | None) -> str:
+        """Letters of an arm, empty where all arms agree."""
+        return self.marks.get(id(arm), "")
+
+
+def _letters() -> Iterator[str]:
+    yield from string.ascii_lowercase
+    yield from (a + b for a in string.ascii_lowercase for b in string.ascii_lowercase)
+
+
+def footnotes(arms: Sequence[ArmResult]) -> Footnotes:
+    """One line a category; where arms differ each value gets a letter and its arms the mark."""
+    used = [arm for arm in arms if arm.runs]
+    letters = _letters()
+    marks: dict[int, list[str]] = {}
+    lines: list[str] = []
+    for title, describe in CATEGORIES:
+        texts = {id(arm): describe(arm) for arm in used}
+        values = list(dict.fromkeys(texts.values()))
+        if len(values) <= 1:
+            lines += [f"{title}: {value}." for value in values]
+            continue
+        names = {value: next(letters) for value in values}
+        lines.append(f"{title}: " + "; ".join(f"({names[v]}) {v}" for v in values) + ".")
+        for key, text in texts.items():
+            marks.setdefault(key, []).append(names[text])
+    joined = {key: ",".join(found) for key, found in marks.items()}
+    return Footnotes((*lines, *_left_out(arms)), joined)
+
+
+def _left_out(arms: Iterable[ArmResult]) -> Iterator[str]:
+    """Runs that are not in the means, by name."""
+    for arm in arms:
+        if arm.failed:
+            seeds = "; ".join(f"seed {run.seed}: {run.reason}" for run in arm.failed)
+            yield f"Left out, {arm.name}: {seeds}."
+        if arm.runs and arm.missing:
+            yield f"Missing, {arm.name}: seeds {', '.join(map(str, arm.missing))}."

@@ -1,0 +1,98 @@
+"""How a paper's tables are laid out: `paper_tables/<paper>/tables.yaml`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from paper_tables.errors import PlanError
+from paper_tables.schema import Name, Strict, read_model
+
+
+class Line(Strict):
+    """One line for each task of a section: an algorithm, the best of a class, or a difference."""
+
+    algo: Name | None = None
+    settings: dict[str, str] = Field(default_factory=dict)
+    cell: str = "base"
+    role: Name | None = None
+    difference: list[Name] | None = None
+    label: str | None = None
+    reference: str | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Line:
+        given = [self.algo, self.role, self.difference]
+        if sum(item is not None for item in given) != 1:
+            raise ValueError("a line is one of algo, role and difference")
+        if self.difference is not None and len(self.difference) != 2:
+            raise ValueError("a difference names two algorithms")
+        return self
+
+
+class Section(Strict):
+    """Tasks of one domain, with the experiment that fills them from each tier upwards."""
+
+    title: str
+    experiment: dict[str, str]
+    tasks: list[str]
+
+
+class TableLayout(Strict):
+    """One table. `table` is its number in the paper, for looking up the published values."""
+
+    table: str
+    title: str
+    metric: str
+    unit: str
+    decimals: Annotated[int, Field(ge=0)] = 1
+    published: bool = True
+    kind: Literal["comparison", "settings"] = "comparison"
+    note: str | None = None
+    lines: list[Line] = Field(default_factory=list)
+    sections: list[Section] = Field(default_factory=list)
+
+
+class Curves(Strict):
+    """Learning curves: one figure a task; `table` gives the lines of published values."""
+
+    table: str
+    experiment: dict[str, str]
+    tasks: list[str]
+    algorithms: list[Name]
+
+
+class Layout(Strict):
+    """`tables.yaml`: tables by file name, and the learning curves."""
+
+    task_groups: dict[str, list[str]] = Field(default_factory=dict)
+    tables: dict[Name, TableLayout] = Field(default_factory=dict)
+    curves: Curves | None = None
+
+
+def experiment_of(choice: dict[str, str], tier: str, order: Sequence[str]) -> str | None:
+    """The experiment of `tier`, or of the highest tier below it; `order` runs upwards."""
+    for name in reversed(order[: order.index(tier) + 1]):
+        if name in choice:
+            return choice[name]
+    return None
+
+
+def read_layout(path: Path, tiers: Sequence[str]) -> Layout:
+    """Read and check a paper's tables; a paper without the file has none.
+
+    Raises:
+        PlanError: unknown key or tier, as one line with file and key.
+    """
+    if not path.is_file():
+        return Layout()
+    layout = read_model(Layout, path)
+    choices = [section.experiment for t in layout.tables.values() for section in t.sections]
+    choices += [layout.curves.experiment] if layout.curves else []
+    for choice in choices:
+        for tier in set(choice) - set(tiers):
+            raise PlanError(f"{path}: experiment: unknown tier '{tier}'")
+    return layout

@@ -1,0 +1,123 @@
+"""What a paper reports: `paper_tables/<paper>/reference.csv`.
+
+Published numbers are records, never runs of ours: they are printed beside ours and enter no test.
+`spread_kind` says what stands behind a plus-minus: sd (over runs), se, ci95 (half-width), unknown,
+or none where the paper prints no spread.
+"""
+
+from __future__ import annotations
+
+import csv
+import fnmatch
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.errors import AnalysisError
+
+COLUMNS = (
+    "table",
+    "task",
+    "algo",
+    "cell",
+    "metric",
+    "mean",
+    "spread",
+    "spread_kind",
+    "n",
+    "role",
+    "note",
+)
+SPREADS = ("sd", "se", "ci95", "unknown", "none")
+
+
+@dataclass(frozen=True)
+class Value:
+    """One number of a paper; `task` may be a shell pattern, `mean` is NaN for a setting in words.
+
+    `role` marks a number that the table prints as the best of a class of methods.
+    """
+
+    table: str
+    task: str
+    algo: str
+    cell: str
+    metric: str
+    mean: float
+    spread: float
+    spread_kind: str
+    n: int | None
+    role: str
+    note: str
+
+    @property
+    def sd(self) -> float | None:
+        """Standard deviation over runs, where the paper's spread is or implies one."""
+        if self.n is None or self.n < 2 or math.isnan(self.spread):
+            return None
+        if self.spread_kind == "sd":
+            return self.spread
+        return self.spread * math.sqrt(self.n) if self.spread_kind == "se" else None
+
+
+@dataclass(frozen=True)
+class Published:
+    """All numbers of a paper."""
+
+    values: tuple[Value, ...] = ()
+
+    def find(
+        self, table: str, task: str, metric: str, *, algo: str = "", cell: str = "", role: str = ""
+    ) -> Value | None:
+        """The number of a table for an algorithm and cell, or for a role; None if it has none."""
+        for value in self.values:
+            named = value.role == role if role else (value.algo, value.cell) == (algo, cell)
+            here = (value.table, value.metric) == (table, metric)
+            if named and here and fnmatch.fnmatchcase(task, value.task):
+                return value
+        return None
+
+
+def _number(text: str, where: str) -> float:
+    try:
+        return float(text) if text else math.nan
+    except ValueError:
+        raise AnalysisError(f"{where}: '{text}' is not a number") from None
+
+
+def _parse(row: Mapping[str, str], where: str) -> Value:
+    kind = row["spread_kind"]
+    if kind not in SPREADS:
+        raise AnalysisError(f"{where}: spread_kind must be one of {', '.join(SPREADS)}")
+    if (kind == "none") != (not row["spread"]):
+        raise AnalysisError(f"{where}: spread_kind is none exactly where no spread is given")
+    return Value(
+        table=row["table"],
+        task=row["task"],
+        algo=row["algo"],
+        cell=row["cell"],
+        metric=row["metric"],
+        mean=_number(row["mean"], where),
+        spread=_number(row["spread"], where),
+        spread_kind=kind,
+        n=int(_number(row["n"], where)) if row["n"] else None,
+        role=row["role"],
+        note=row["note"],
+    )
+
+
+def read_published(path: Path) -> Published:
+    """Read a paper's numbers; a paper without the file reports none.
+
+    Raises:
+        AnalysisError: wrong columns, or a field that cannot be read.
+    """
+    if not path.is_file():
+        return Published()
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        rows = list(reader)
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise AnalysisError(f"{path}: columns must be {','.join(COLUMNS)}")
+    return Published(tuple(_parse(row, f"{path}:{n}") for n, row in enumerate(rows, start=2)))

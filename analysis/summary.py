@@ -1,0 +1,231 @@
+"""One page at the end: what ran, what was judged and how, and where to look.
+
+``python -m analysis.summary --tier quick`` prints it, with colour on a terminal, plain in a pipe.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from analysis.errors import AnalysisError
+from analysis.labels import DASH
+from analysis.load import Results
+from analysis.verdicts import Verdict
+from analysis.workspace import Workspace, command_line
+from paper_tables.paths import TierPaths
+
+STYLES = {
+    Verdict.REPRODUCED: "bold green",
+    Verdict.DIRECTION_ONLY: "green",
+    Verdict.NOT_REPRODUCED: "bold red",
+    Verdict.INCONCLUSIVE: "yellow",
+    Verdict.NOT_RUN: "dim",
+    Verdict.NOT_JUDGED: "dim",
+}
+
+Row = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the page shows; `claims` and `scores` are rows of the files written before."""
+
+    tier: str
+    title: str
+    finished: int
+    failed: int
+    missing: int
+    claims: tuple[Row, ...]
+    scores: tuple[Row, ...]
+    tables: tuple[Path, ...]
+    figures: tuple[Path, ...]
+    ledger: Path
+    problems: tuple[str, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of claims by verdict, in the order of the verdicts."""
+        found = Counter(row["verdict"] for row in self.claims)
+        return {verdict.value: found[verdict.value] for verdict in Verdict}
+
+    @property
+    def judged(self) -> list[Row]:
+        """Claims that runs were compared for, or that runs leave open."""
+        silent = (Verdict.NOT_RUN.value, Verdict.NOT_JUDGED.value)
+        return [row for row in self.claims if row["verdict"] not in silent]
+
+
+def _rows(path: Path) -> tuple[Row, ...]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return tuple(csv.DictReader(file))
+
+
+def read_summary(space: Workspace, results: Results) -> Summary:
+    """Collect the page from the files of the report.
+
+    Raises:
+        AnalysisError: the report of this tier was not written yet.
+    """
+    paths = TierPaths(space.tier)
+    ledger = space.root / paths.claims
+    if not ledger.is_file():
+        raise AnalysisError(
+            f"no {paths.claims}; make it with: python -m analysis.report --tier {space.tier}"
+        )
+    tables = [p for n in space.papers for p in _written(space, paths.table(n, "*", "md"))]
+    figures = [p for n in space.papers for p in _written(space, paths.figure(n, "*", "png"))]
+    scores = [row for table in tables for row in _rows(table.with_suffix(".csv"))]
+    unique = {id(arm.arm): arm for arm in results.arms if arm.arm.status == "planned"}.values()
+    return Summary(
+        tier=space.tier,
+        title=space.plan.settings.title,
+        finished=sum(len(arm.runs) for arm in unique),
+        failed=sum(len(arm.failed) for arm in unique),
+        missing=sum(len(arm.missing) for arm in unique),
+        claims=tuple(row for row in _rows(ledger) if row["paper"] in space.papers),
+        scores=tuple(row for row in scores if row["ours_runs"] != "0"),
+        tables=tuple(tables),
+        figures=tuple(figures),
+        ledger=Path(paths.claims),
+        problems=results.problems,
+    )
+
+
+def _written(space: Workspace, pattern: str) -> list[Path]:
+    return sorted(space.root.glob(pattern))
+
+
+def _number(text: str) -> str:
+    return f"{float(text):.3g}" if text else DASH
+
+
+def _pair(mean: str, spread: str, runs: str) -> str:
+    if not mean:
+        return DASH
+    text = f"{_number(mean)} ± {_number(spread)}" if spread else _number(mean)
+    return f"{text} ({runs})" if runs else text
+
+
+SCORE_HEADER = ("Task", "Algorithm", "Metric", "Ours", "Paper", "Updates")
+CLAIM_HEADER = ("Claim", "Verdict", "What it says", "Difference", "p (Holm)", "Seeds needed")
+
+
+def score_cells(row: Row) -> tuple[str, ...]:
+    """One score with its budget."""
+    return (
+        row["task"],
+        row["algorithm"],
+        row["metric"],
+        _pair(row["ours_mean"], row["ours_half_width_95"], row["ours_runs"]),
+        _pair(row["paper_mean"], row["paper_spread"], row["paper_runs"]),
+        f"{int(row['updates']):,}" if row["updates"].isdigit() else row["updates"],
+    )
+
+
+def claim_cells(row: Row) -> tuple[str, ...]:
+    """One judged claim with its evidence."""
+    difference = DASH
+    if row["difference"]:
+        ends = f"{_number(row['low'])}, {_number(row['high'])}" if row["low"] else "no interval"
+        difference = f"{_number(row['difference'])} [{ends}]"
+    says = row["claim"] + (f" ({row['setting']})" if row["setting"] else "")
+    if row["contradicted"] != "no":
+        says += "; the paper's own numbers speak against it"
+        says += " in part" if row["contradicted"] == "partly" else ""
+    p = f"{_number(row['p'])} ({_number(row['p_holm'])})"
+    name = f"{row['paper']} {row['id']}"
+    return (name, row["verdict"], says, difference, p, row["seeds_needed"] or DASH)
+
+
+def _where(summary: Summary) -> list[str]:
+    lines = [f"every claim with its evidence: {summary.ledger}"]
+    folders = {path.parent for path in (*summary.tables, *summary.figures)}
+    kinds = {"tables": "tables (md, csv, tex)", "figures": "figures (png, pdf)"}
+    lines += [f"{kinds.get(f.parent.name, 'files')}: {f}" for f in sorted(folders)]
+    return [*lines, "how to read them: docs/results.md"]
+
+
+def _runs(summary: Summary) -> str:
+    return (
+        f"{summary.finished} runs finished, {summary.failed} failed, {summary.missing} missing; "
+        f"{len(summary.tables)} tables and {len(summary.figures)} figures written."
+    )
+
+
+def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    if not rows:
+        return ["None."]
+    lines = [header, ["---"] * len(header), *rows]
+    return ["| " + " | ".join(c.replace("|", "\\|") for c in line) + " |" for line in lines]
+
+
+def markdown(summary: Summary) -> str:
+    """The page as Markdown."""
+    counts = [(name, str(count)) for name, count in summary.counts.items()]
+    lines = [f"# Results of tier {summary.tier}", "", f"{summary.title}.", "", _runs(summary)]
+    lines += ["", "## Claims", "", *_markdown_table(("Verdict", "Claims"), counts)]
+    lines += ["", "## Judged", ""]
+    lines += _markdown_table(CLAIM_HEADER, [claim_cells(row) for row in summary.judged])
+    lines += ["", "## Numbers", ""]
+    lines += _markdown_table(SCORE_HEADER, [score_cells(row) for row in summary.scores])
+    if summary.problems:
+        lines += ["", "## Left out", "", *(f"- {problem}" for problem in summary.problems)]
+    lines += ["", "## Where to look", "", *(f"- {line}" for line in _where(summary))]
+    return "\n".join(lines) + "\n"
+
+
+def show(summary: Summary, console: Console) -> None:
+    """The page on a terminal."""
+    console.print(f"[bold]Results of tier {summary.tier}[/bold]: {summary.title}")
+    console.print(_runs(summary), highlight=False)
+    counts = Text("Claims: ")
+    for name, count in summary.counts.items():
+        style = STYLES[Verdict(name)] if count else "dim"
+        counts.append(f"{count} {name}  ", style=style)
+    console.print(counts)
+    _show_table(console, "Judged claims", CLAIM_HEADER, [claim_cells(r) for r in summary.judged])
+    _show_table(console, "Numbers", SCORE_HEADER, [score_cells(r) for r in summary.scores])
+    for problem in summary.problems:
+        console.print(Text(f"left out: {problem}", style="bold yellow"))
+    for line in _where(summary):
+        console.print(Text(line))
+
+
+def _show_table(
+    console: Console, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
+) -> None:
+    if not rows:
+        return
+    table = RichTable(title=title, title_justify="left", box=None, padding=(0, 1))
+    for column in header:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        styles = [STYLES[Verdict(cell)] if cell in STYLES else "" for cell in row]
+        table.add_row(*(Text(cell, style=s) for cell, s in zip(row, styles, strict=True)))
+    console.print(table)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; exit code 2 and one line when there is nothing to show."""
+
+    def run(space: Workspace) -> None:
+        summary = read_summary(space, space.load())
+        if sys.stdout.isatty():
+            show(summary, Console())
+        else:
+            print(markdown(summary), end="")
+
+    return command_line(run, "Print what a tier's results say.", arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

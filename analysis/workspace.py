@@ -1,0 +1,111 @@
+"""One tier of one checkout: its plan, the papers' descriptions and the command line for them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from analysis.claim_file import Claim, read_claims
+from analysis.errors import exit_code
+from analysis.layout import Layout, read_layout
+from analysis.load import Results, load
+from analysis.published import Published, read_published
+from paper_tables.plan import Device, Plan, make_plan
+from paper_tables.registry import read_papers, read_registry
+from paper_tables.schema import Judged
+
+#: Tiers in order of budget.
+TIERS = ("smoke", "quick", "standard", "paper")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Everything the analysis of one tier starts from; `tiers` in order of budget."""
+
+    root: Path
+    tier: str
+    tiers: tuple[str, ...]
+    judged: Judged
+    papers: tuple[str, ...]
+    plan: Plan
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+    def load(self) -> Results:
+        """Results of the plan; raises `AnalysisError` if there are none."""
+        return load(self.plan, self.root)
+
+    def folder(self, paper: str) -> Path:
+        """Where a paper is described."""
+        return self.root / "paper_tables" / paper
+
+    def claims(self, paper: str) -> list[Claim]:
+        """The claims of a paper (none if it lists none)."""
+        path = self.folder(paper) / "claims.csv"
+        return read_claims(path, paper, self.tiers) if path.is_file() else []
+
+    def published(self, paper: str) -> Published:
+        """The numbers that a paper reports."""
+        return read_published(self.folder(paper) / "reference.csv")
+
+    def layout(self, paper: str) -> Layout:
+        """The tables of a paper."""
+        return read_layout(self.folder(paper) / "tables.yaml", self.tiers)
+
+    def title(self, algo: str) -> str:
+        """The name of an algorithm as printed."""
+        return self.titles.get(algo, algo)
+
+
+def _order(declared: Iterable[str]) -> tuple[str, ...]:
+    """Tiers in order of budget; one that is not among `TIERS` counts as below them all."""
+    return (*(name for name in declared if name not in TIERS), *TIERS)
+
+
+def open_workspace(
+    tier: str,
+    papers: Sequence[str] | None = None,
+    root: Path = Path(),
+    device: Device = "cpu",
+    source: str | None = None,
+) -> Workspace:
+    """Plan `tier` as the runs were planned (`device` and `source` as given to the workflow).
+
+    Raises:
+        PlanError: unknown tier or paper, or a mistake in the configuration.
+    """
+    plan = make_plan(tier, papers, root, device=device, source=source)
+    registry = read_registry(root / "config", root)
+    names = tuple(read_papers(root / "paper_tables")) if papers is None else tuple(papers)
+    return Workspace(
+        root=root,
+        tier=tier,
+        tiers=_order(registry.tiers),
+        judged=plan.settings.judged,
+        papers=names,
+        plan=plan,
+        titles={name: algo.file.title for name, algo in registry.algos.items()},
+    )
+
+
+def command_line(
+    command: Callable[[Workspace], None], description: str, arguments: Sequence[str] | None
+) -> int:
+    """Parse the options that all commands share and run `command`; return the exit code."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--tier", required=True, help="a tier of config/tiers.yaml")
+    parser.add_argument("--paper", action="append", help="a folder of paper_tables (default: all)")
+    parser.add_argument("--root", type=Path, default=Path(), help="the checkout (default: here)")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="device of runs")
+    parser.add_argument("--source", choices=["local", "d4rl", "file"], help="data source of runs")
+    options = parser.parse_args(arguments)
+
+    def run() -> None:
+        command(
+            open_workspace(
+                options.tier, options.paper, options.root, options.device, options.source
+            )
+        )
+
+    return exit_code(run)
