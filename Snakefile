@@ -28,17 +28,17 @@ wildcard_constraints:
     seeds=r"seeds\d+-\d+",
 
 
-localrules:
-    all,
-    result,
+onstart:
+    GRID.write_cell_names()
 
 
 rule all:
     input:
         TierPaths(GRID.tier).summary,
+    localrule: True
 
 
-for TIER in GRID.tiers():
+for TIER in GRID.tiers:
 
     rule:
         name:
@@ -48,7 +48,7 @@ for TIER in GRID.tiers():
         localrule: True
 
 
-for TARGET in GRID.targets():
+for TARGET in GRID.targets:
 
     rule:
         name:
@@ -61,7 +61,7 @@ for TARGET in GRID.targets():
         params:
             tier=GRID.tier,
         shell:
-            "python -m analysis.report --tier {params.tier} > {log:q} 2>&1"
+            "python -m analysis.report {params.options:q} > {log:q} 2>&1"
 
 
 rule data:
@@ -130,7 +130,7 @@ rule train:
 
 rule evaluate:
     input:
-        [f"{RUN}/{name}" for name in TRAIN_FILES],
+        [f"{RUN}/{name}" for name in TRAIN_FILES[:2]],
     output:
         f"{RUN}/evaluation.json",
     log:
@@ -154,6 +154,7 @@ rule result:
         f"{RUN}/result.json",
     log:
         PLACES.log("result", JOB),
+    localrule: True
     threads: 1
     resources:
         mem_mb=500,
@@ -178,5 +179,7 @@ rule tables:
         mem_mb=2000,
         runtime=30,
         gpu=0,
+    params:
+        options=lambda wildcards: GRID.report_options(wildcards.tier),
     shell:
-        "python -m analysis.report --tier {wildcards.tier} > {log:q} 2>&1"
+        "python -m analysis.report {params.options:q} > {log:q} 2>&1"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,24 @@ class Dag:
         items = [f"{slot}={folder}" for slot, folder in self.train(wildcards).fits.items()]
         return ["--fits", *items] if items else []
 
+    def report_options(self, tier: str) -> list[str]:
+        """Options of the report: the tier, and what else its plan was made with."""
+        options = ["--tier", tier]
+        if self.device != "cpu":
+            options += ["--device", self.device]
+        if self.settings["data_source"]:
+            options += ["--source", self.settings["data_source"]]
+        return options
+
+    def write_cell_names(self) -> None:
+        """Spell out, beside the seeds, the cells whose name is too long for a folder."""
+        for job in self._jobs.values():
+            folder = Path(job.path).parent
+            if job.kind != "data" and folder.name != job.cell:
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / paths.CELL_NAME_FILE).write_text(f"{job.cell}\n", encoding="utf-8")
+
+    @cached_property
     def targets(self) -> dict[str, tuple[str | None, str | None, str | None]]:
         """Target name -> (paper, experiment, axis) it stands for."""
         targets: dict[str, tuple[str | None, str | None, str | None]] = {}
@@ -111,10 +130,16 @@ class Dag:
                     targets[f"ablation_{experiment.axis}"] = (None, None, experiment.axis)
         return targets
 
+    @cached_property
     def tiers(self) -> list[str]:
         """Names of all tiers."""
         return list(read_registry(self.config_dir).tiers)
 
     def target_results(self, target: str) -> list[str]:
-        """Result files of a target in the configured tier."""
-        return self.plan(self.tier).results(*self.targets()[target])
+        """Result files of a target in the configured tier; none at all is an error."""
+        paper, experiment, axis = self.targets[target]
+        results = self.plan(self.tier).results(paper, experiment, axis)
+        if not results:
+            command = f"python -m paper_tables.plan --tier {self.tier}"
+            raise PlanError(f"{target}: tier '{self.tier}' runs nothing of it; see: {command}")
+        return results

@@ -9,7 +9,7 @@ from typing import Any
 
 from paper_tables.digest import sha256
 
-#: Longest cell name; above it the folder is a hash and `cell.txt` beside the seeds spells it out.
+#: Longest cell name; above it the folder is a hash `cell.txt` beside its seeds spells it out.
 CELL_LIMIT = 100
 BASE_CELL = "base"
 
@@ -17,6 +17,7 @@ TRAIN_FILES = ("run.json", "policy.safetensors", "progress.csv")
 FIT_FILES = ("fit.json", "model.safetensors", "progress.csv")
 RESULT_FILE = "result.json"
 EVALUATION_FILE = "evaluation.json"
+CELL_NAME_FILE = "cell.txt"
 
 
 def _slug(value: Any) -> str:
