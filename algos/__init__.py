@@ -1,0 +1,1 @@
+"""Backward-model methods, their learners and the entry points of the DAG's jobs."""

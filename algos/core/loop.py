@@ -1,0 +1,213 @@
+"""The run loop: updates, metrics, evaluation, failures of single runs, checkpoints, signals.
+
+Noise and indices are functions of (seed, component, chunk), so a checkpoint holds parameters, optimiser state and
+counters only, and may be taken after any update.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from algos.core import checkpoint
+from algos.core.progress import progress_bar
+
+CHECKPOINT_SECONDS = 120.0
+
+
+class Learner(Protocol):
+    """What the loop needs of a method."""
+
+    seeds: tuple[int, ...]
+    chunk: int
+    metrics: tuple[str, ...]
+
+    @property
+    def finished(self) -> bool:
+        """Whether the method has decided to stop before its last update."""
+
+    def draw(self, chunk: int) -> Any:
+        """Minibatches and noise of one chunk of updates."""
+
+    def update(self, drawn: Any, index: int) -> Tensor:
+        """One update of all runs; returns metrics ``[M, R]`` in the order of ``metrics``."""
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to continue bit for bit."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Put `state` back."""
+
+
+Evaluation = Callable[[int, list[bool]], list[dict[str, Any] | None]]
+
+
+@dataclass
+class History:
+    """What a training job has recorded so far; JSON values only."""
+
+    update: int = 0
+    cpu_seconds: float = 0.0
+    wall_seconds: float = 0.0
+    evaluations: list[list[dict[str, Any]]] = field(default_factory=list)
+    failures: list[dict[str, Any] | None] = field(default_factory=list)
+
+
+class Interrupted(SystemExit):
+    """SIGTERM or SIGINT arrived; the state has been saved."""
+
+
+@dataclass
+class Loop:
+    """Trains a learner for ``updates`` updates, evaluating every ``evaluate_every`` and at the end."""
+
+    learner: Learner
+    updates: int
+    evaluate_every: int
+    evaluate: Evaluation
+    scratch: Path
+    digest: str
+    label: str = "train"
+    failures: list[dict[str, Any] | None] | None = None
+
+    def run(self) -> History:
+        """Train to the end, from the checkpoint in ``scratch`` when there is one."""
+        history, pending = self._resume()
+        started = time.monotonic() - history.wall_seconds, time.process_time() - history.cpu_seconds
+        saved = time.monotonic()
+        with (
+            _signals() as stop,
+            progress_bar(self.label, self.updates, "updates", history.update) as bar,
+        ):
+            while self._goes_on(history):
+                pending = self._chunk(history, pending, stop)
+                bar(self.learner.chunk)
+                history.wall_seconds = time.monotonic() - started[0]
+                history.cpu_seconds = time.process_time() - started[1]
+                if stop or time.monotonic() - saved > CHECKPOINT_SECONDS:
+                    self._save(history, pending)
+                    saved = time.monotonic()
+                if stop:
+                    raise Interrupted(128 + stop[0])
+        self._save(history, pending)
+        return history
+
+    def _goes_on(self, history: History) -> bool:
+        some_alive = None in history.failures
+        return history.update < self.updates and some_alive and not self.learner.finished
+
+    def _chunk(self, history: History, pending: Tensor, stop: list[int]) -> Tensor:
+        """Updates up to the end of the chunk, the next evaluation or a signal; returns metric sums ``[M+1, R]``."""
+        size = self.learner.chunk
+        drawn = self.learner.draw(history.update // size)
+        end = min((history.update // size + 1) * size, self.updates, self._next_evaluation(history))
+        recorded = []
+        while history.update < end and not stop:
+            recorded.append(self.learner.update(drawn, history.update % size))
+            history.update += 1
+        if recorded:
+            values = torch.stack(recorded).double().cpu()
+            self._record_failures(history, values)
+            for (
+                value
+            ) in values:  # one by one: the sum must not depend on where a checkpoint cut the chunk
+                pending = pending + torch.cat([value, torch.ones_like(value[:1])])
+        if history.update == end and end in (self._next_evaluation(history, end), self.updates):
+            self._evaluate(history, pending)
+            pending = torch.zeros_like(pending)
+        return pending
+
+    def _next_evaluation(self, history: History, at: int | None = None) -> int:
+        done = history.update if at is None else at - 1
+        return (done // self.evaluate_every + 1) * self.evaluate_every
+
+    def _record_failures(self, history: History, values: Tensor) -> None:
+        """A run whose metrics are not finite is stopped, with the update and the metric that broke; others go on."""
+        bad = ~torch.isfinite(values)
+        for run in range(values.shape[2]):
+            if history.failures[run] is None and bool(bad[:, :, run].any()):
+                step = int(bad[:, :, run].any(dim=1).nonzero()[0])
+                metric = self.learner.metrics[int(bad[step, :, run].nonzero()[0])]
+                first = history.update - values.shape[0] + 1
+                history.failures[run] = {
+                    "update": first + step,
+                    "reason": f"{metric} is not finite",
+                }
+
+    def _evaluate(self, history: History, pending: Tensor) -> None:
+        alive = [failure is None for failure in history.failures]
+        found = self.evaluate(history.update, alive)
+        for run, evaluation in enumerate(found):
+            if evaluation is None:
+                continue
+            means = (pending[:-1, run] / pending[-1, run]).tolist()
+            entry = {"update": history.update, **evaluation}
+            entry |= dict(zip(self.learner.metrics, means, strict=True))
+            history.evaluations[run].append(entry)
+
+    def _resume(self) -> tuple[History, Tensor]:
+        runs = len(self.learner.seeds)
+        path = self.scratch / checkpoint.CHECKPOINT
+        if not path.exists():
+            failures = list(self.failures or [None] * runs)
+            history = History(evaluations=[[] for _ in range(runs)], failures=failures)
+            return history, torch.zeros(len(self.learner.metrics) + 1, runs, dtype=torch.float64)
+        saved = checkpoint.load(path)
+        if saved["digest"] != self.digest:
+            raise checkpoint.CheckpointError(
+                f"{path}: belongs to another spec (digest {saved['digest'][:12]}, this job is "
+                f"{self.digest[:12]}); delete its folder to start this job afresh"
+            )
+        self.learner.restore(saved["learner"])
+        return History(**saved["history"]), saved["pending"]
+
+    def _save(self, history: History, pending: Tensor) -> None:
+        state = {
+            "digest": self.digest,
+            "learner": self.learner.state(),
+            "history": vars(history),
+            "pending": pending,
+        }
+        checkpoint.save(self.scratch / checkpoint.CHECKPOINT, state)
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """A list that receives the number of the first SIGTERM or SIGINT."""
+    received: list[int] = []
+
+    def handle(number: int, _: FrameType | None) -> None:
+        received.append(number)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield received
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
+
+
+def progress_csv(seeds: tuple[int, ...], evaluations: list[list[dict[str, Any]]]) -> str:
+    """One line per run and evaluation; scalar values only, in a fixed column order."""
+    rows = [
+        {"seed": seed, **{k: v for k, v in entry.items() if not isinstance(v, dict | list)}}
+        for seed, entries in zip(seeds, evaluations, strict=True)
+        for entry in entries
+    ]
+    columns = list(dict.fromkeys(key for row in rows for key in row)) or ["seed", "update"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

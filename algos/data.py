@@ -1,0 +1,83 @@
+"""Data sets of a job's runs as packed rows on the training device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from algos.core.replay import Layout
+from envs import loader
+
+
+@dataclass(frozen=True)
+class RunData:
+    """One run's transitions.
+
+    Attributes:
+        rows: packed transitions ``[N, width]``, float32, on the device.
+        trajectory: number of the trajectory each row belongs to, ``[N]``.
+        reward: ``[N]`` float32, for trajectory returns.
+        info: provenance for the result: source, generator, sha256, transitions.
+    """
+
+    rows: Tensor
+    trajectory: np.ndarray
+    reward: np.ndarray
+    info: dict[str, Any]
+
+
+def layout_of(task: str) -> Layout:
+    """Columns of a packed row of a task."""
+    from envs.tasks import get_task
+
+    found = get_task(task)
+    return Layout(found.observation_dim, found.action_dim)
+
+
+def load_runs(
+    files: list[Path],
+    seeds: tuple[int, ...],
+    task: str,
+    include_terminal: bool,
+    device: torch.device,
+) -> list[RunData]:
+    """One `RunData` a seed from one file for all, or one a seed in order; a file is read once.
+
+    Raises:
+        loader.DatasetError: a file is damaged or belongs to another task.
+        ValueError: the number of files fits neither one nor the seeds.
+    """
+    if len(files) not in (1, len(seeds)):
+        raise ValueError(
+            f"--data: {len(files)} files for {len(seeds)} seeds; give one, or one a seed"
+        )
+    layout = layout_of(task)
+    loaded = {file: _load(file, task, include_terminal, layout, device) for file in set(files)}
+    per_seed = files if len(files) == len(seeds) else files * len(seeds)
+    return [loaded[file] for file in per_seed]
+
+
+def _load(
+    file: Path, task: str, include_terminal: bool, layout: Layout, device: torch.device
+) -> RunData:
+    dataset = loader.load(file, task)
+    rows = loader.rows(dataset, include_terminal)
+    packed = layout.pack(
+        torch.from_numpy(rows.observation),
+        torch.from_numpy(rows.action),
+        torch.from_numpy(rows.reward),
+        torch.from_numpy(rows.next_observation),
+        torch.from_numpy(rows.terminated),
+    )
+    info = {
+        "source": dataset.source,
+        "generator": dataset.generator,
+        "sha256": dataset.sha256,
+        "transitions": len(packed),
+    }
+    return RunData(packed.to(device), rows.trajectory, rows.reward, info)

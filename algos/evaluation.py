@@ -1,0 +1,150 @@
+"""Episodes of a policy in the real task, all runs of a block side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from envs.batch import BatchEnv, make_batch
+from envs.tasks import get_task
+from torch import Tensor
+
+from algos.core.randomness import numpy_generator, torch_generator
+
+Start = Literal["random", "stratified"]
+
+
+class Policy(Protocol):
+    """What evaluation needs of a learner."""
+
+    seeds: tuple[int, ...]
+
+    @property
+    def acting_noise(self) -> tuple[int, int]:
+        """Rows of noise an observation needs, and their width."""
+
+    def policy_state(self) -> dict[str, Tensor]:
+        """What acting needs."""
+
+    def act(self, state: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Actions ``[R, N, A]`` and values ``[R, N]`` for ``state [R, N, S]``."""
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """Recorded episodes of one run, ``[T, N]`` each: rewards (0 after the end), goal flags, whether still running."""
+
+    reward: np.ndarray
+    in_goal: np.ndarray
+    running: np.ndarray
+    start_value: np.ndarray
+    start_names: list[str]
+
+    def returns(self) -> np.ndarray:
+        """Undiscounted return of each episode, ``[N]``."""
+        total: np.ndarray = self.reward.sum(axis=0)
+        return total
+
+    def discounted(self, discount: float) -> np.ndarray:
+        """Discounted return of each episode, ``[N]``."""
+        total: np.ndarray = (discount ** np.arange(len(self.reward))[:, None] * self.reward).sum(
+            axis=0
+        )
+        return total
+
+    def goal_hold(self) -> np.ndarray:
+        """Share of the steps after the first hit of the goal that are spent in it, ``[N]``; 0 if it is never hit."""
+        hit = np.logical_or.accumulate(self.in_goal, axis=0)
+        after = (hit & self.running).sum(axis=0)
+        inside = (self.in_goal & self.running).sum(axis=0)
+        share: np.ndarray = inside / np.maximum(after, 1)
+        return share
+
+
+def run_episodes(
+    policy: Policy, task: str, *, alive: list[bool], counter: int, episodes: int, start: Start
+) -> list[Episodes | None]:
+    """``episodes`` episodes of every run that is alive.
+
+    Starts depend on (run seed, counter) only, so that every arm gets the same ones.
+    """
+    horizon = get_task(task).horizon
+    device = next(iter(policy.policy_state().values())).device
+    envs = [make_batch(task, episodes) if ok else None for ok in alive]
+    noise = [torch_generator(s, "evaluation/acting", counter, device) for s in policy.seeds]
+    observations = [
+        _reset(env, seed, counter, start) for env, seed in zip(envs, policy.seeds, strict=True)
+    ]
+    blank = next((o for o in observations if o is not None), None)
+    if blank is None:
+        return [None for _ in alive]
+    state = np.stack([np.zeros_like(blank) if o is None else o for o in observations])
+    shape = (horizon, len(envs), episodes)
+    reward, in_goal = np.zeros(shape), np.zeros(shape, bool)
+    running, ended = np.zeros(shape, bool), np.zeros(shape[1:], bool)
+    start_value = np.zeros(shape[1:])
+    rows, width = policy.acting_noise
+    for step in range(horizon):
+        drawn = torch.stack(
+            [torch.randn(episodes * rows, width, generator=g, device=device) for g in noise]
+        )
+        action, value = policy.act(torch.from_numpy(state).float().to(device), drawn)
+        actions = action.double().cpu().numpy()
+        if step == 0:
+            start_value = value.double().cpu().numpy()
+        running[step] = ~ended
+        for run, env in enumerate(envs):
+            if env is None:
+                continue
+            result = env.step(actions[run])
+            state[run] = result.observation
+            reward[step, run] = np.where(ended[run], 0.0, result.reward)
+            in_goal[step, run] = result.in_goal
+            ended[run] |= result.terminated | result.truncated
+    return [
+        Episodes(reward[:, r], in_goal[:, r], running[:, r], start_value[r], env.start_names)
+        if env is not None
+        else None
+        for r, env in enumerate(envs)
+    ]
+
+
+def _reset(env: BatchEnv | None, seed: int, counter: int, start: Start) -> np.ndarray | None:
+    if env is None:
+        return None
+    return env.reset(numpy_generator(seed, "evaluation/start", counter), start)
+
+
+def summarise(found: Episodes, task: str, start: Start, discount: float | None) -> dict[str, Any]:
+    """Metrics of one run's episodes: D4RL-normalised score, return, goal_hold, overestimation, returns by start cell.
+
+    ``overestimation``: mean value at the start states minus the mean realised discounted return (only with a
+    discount, i.e. for methods with a critic). Rewards of these tasks are those of the next state.
+    """
+    returns = found.returns()
+    summary: dict[str, Any] = {
+        "score": float(get_task(task).normalize(returns).mean()),
+        "return": float(returns.mean()),
+        "goal_hold": float(found.goal_hold().mean()),
+        "in_goal": float(found.in_goal.sum() / found.running.sum()),
+    }
+    if discount is not None:
+        realised = float(found.discounted(discount).mean())
+        value = float(found.start_value.mean())
+        summary |= {"start_value": value, "discounted_return": realised}
+        summary["overestimation"] = value - realised
+    if start == "stratified":
+        summary["returns_by_start"] = _by_start(found.start_names, returns)
+        summary["goal_hold_by_start"] = _by_start(found.start_names, found.goal_hold())
+    return summary
+
+
+def _by_start(names: list[str], values: np.ndarray) -> dict[str, float]:
+    """Mean over the episodes that started in each cell; environment i starts in cell i mod cells."""
+    return {
+        name: float(values[i :: len(names)].mean())
+        for i, name in enumerate(names)
+        if i < len(values)
+    }

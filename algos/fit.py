@@ -1,0 +1,78 @@
+"""Fit jobs: ``python -m algos.fit --spec JSON --data FILE.. --out DIR``.
+
+Fits a dynamics model or a rollout policy for a block of seeds; writes ``fit.json``, ``model.safetensors`` and
+``progress.csv``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from algos import jobs
+from algos.core.loop import Loop
+from algos.core.spec import implementation
+from algos.data import RunData, layout_of, load_runs
+
+
+def fit(argv: Sequence[str] | None = None) -> None:
+    """Run one fit job."""
+    job = jobs.parse(argv, "Fit a model for a block of seeds.")
+    jobs.run_locked(job, lambda: _fit(job))
+
+
+def _fit(job: jobs.Job) -> None:
+    state = jobs.finished_state(job) or _train(job)
+    record = jobs.common_record(job, state, state["data"])
+    record["runs"] = _runs(job, state)
+    jobs.emit(job, state, record, ("fit.json", "model.safetensors"))
+
+
+def _train(job: jobs.Job) -> Any:
+    spec = job.spec
+    kind = implementation(spec.implementation)
+    config = spec.build(kind.Config)
+    data = load_runs(job.data, spec.seeds, spec.task, config.include_terminal, job.device)
+    learner = kind(
+        config,
+        [run.rows for run in data],
+        layout_of(spec.task),
+        spec.seeds,
+        spec.data["transitions"],
+        spec.precision,
+    )
+    loop = Loop(
+        learner,
+        learner.updates,
+        learner.evaluate_every,
+        learner.evaluate,
+        job.scratch,
+        spec.digest,
+        label=f"fit {spec.algo} {spec.task}",
+    )
+    history = loop.run()
+    tensors, summaries = learner.result()
+    return jobs.keep_finished(
+        job, history, tensors, {"summaries": summaries, "data": _infos(spec.seeds, data)}
+    )
+
+
+def _infos(seeds: tuple[int, ...], data: list[RunData]) -> list[dict[str, Any]]:
+    return [{"seed": seed, **run.info} for seed, run in zip(seeds, data, strict=True)]
+
+
+def _runs(job: jobs.Job, state: Any) -> list[dict[str, Any]]:
+    failures = state["history"]["failures"]
+    return [
+        {
+            "seed": seed,
+            "status": "failed" if failure else "finished",
+            "failure": failure,
+            **({} if failure else summary),
+        }
+        for seed, failure, summary in zip(job.spec.seeds, failures, state["summaries"], strict=True)
+    ]
+
+
+if __name__ == "__main__":
+    jobs.main(fit)

@@ -1,0 +1,1 @@
+"""The part the four papers share: dynamics ensembles, rollout policies, start states, traces."""

@@ -1,0 +1,119 @@
+"""From fitted models to model buffers: the imagination part of an offline method's configuration."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from algos.core import checkpoint
+from algos.core.progress import progress_bar
+from algos.core.replay import Layout
+from algos.imagination.ensemble import load_dynamics
+from algos.imagination.rollout_policies import RolloutPolicy, UniformPolicy, load_cvae
+from algos.imagination.starts import (
+    Starts,
+    return_weights,
+    trajectory_returns,
+    uniform_starts,
+    weighted_starts,
+)
+from algos.imagination.traces import RewardFunction, TerminalMode, Termination, Tracer, fill
+
+
+@dataclass(frozen=True)
+class ImaginationConfig:
+    """Keys that ROMI and FOMI add to their learner (``config/algos/romi_bcq.yaml``)."""
+
+    eta: float
+    horizon: int
+    model_buffer_size: int
+    rollout_batch: int
+    rollout_policy: str
+    prioritize_starts: bool
+    terminal_mode: TerminalMode
+    start_field: str
+    reward_source: str
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """What a fit job left: its record and its tensors ``[R, ...]``."""
+
+    record: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+    @classmethod
+    def load(cls, folder: Path, device: torch.device) -> FittedModel:
+        """Read ``fit.json`` and ``model.safetensors``."""
+        record = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
+        tensors = checkpoint.load(folder / "model.safetensors")
+        return cls(record, {name: tensor.to(device) for name, tensor in tensors.items()})
+
+    def failure(self, run: int) -> str | None:
+        """Why the fit of run ``run`` failed, or None."""
+        failure = self.record["runs"][run]["failure"]
+        return f"{failure['reason']} at update {failure['update']}" if failure else None
+
+
+def start_selection(
+    prioritize: bool, reward: np.ndarray, trajectory: np.ndarray, rows: int
+) -> Starts:
+    """Uniform, or in proportion to the return of the row's trajectory."""
+    if not prioritize:
+        return uniform_starts(rows)
+    return weighted_starts(return_weights(trajectory_returns(reward, trajectory)))
+
+
+def imagine(
+    config: ImaginationConfig,
+    fits: dict[str, FittedModel],
+    run: int,
+    seed: int,
+    rows: Tensor,
+    starts: Starts,
+    layout: Layout,
+    terminal: Termination,
+    known_reward: RewardFunction,
+) -> Tensor:
+    """The model buffer ``[model_buffer_size, width]`` of one run."""
+    model = fits["dynamics"]
+    dynamics = load_dynamics(
+        model.tensors, model.record["spec"]["hyperparameters"]["direction"], run
+    )
+    tracer = Tracer(
+        dynamics,
+        rollout_policy(config, fits, run, layout),
+        terminal,
+        config.horizon,
+        config.terminal_mode,
+        known_reward if config.reward_source == "known" else None,
+    )
+    batch = layout.unpack(rows)
+    states = batch.observation if config.start_field == "state" else batch.next_observation
+    with progress_bar(f"imagine (seed {seed})", config.model_buffer_size, "transitions") as advance:
+        return fill(
+            tracer,
+            states.contiguous(),
+            starts,
+            size=config.model_buffer_size,
+            rollout_batch=config.rollout_batch,
+            seed=seed,
+            layout=layout,
+            advance=advance,
+        )
+
+
+def rollout_policy(
+    config: ImaginationConfig, fits: dict[str, FittedModel], run: int, layout: Layout
+) -> RolloutPolicy:
+    """The policy named by ``rollout_policy``."""
+    if config.rollout_policy == "uniform":
+        return UniformPolicy(layout.action_dim)
+    fit = fits["rollout_policy"]
+    return load_cvae(fit.tensors, run, fit.record["runs"][run]["latent_clip"])

@@ -1,0 +1,145 @@
+"""What the entry points of fit and train jobs share: arguments, scratch, records, one-line errors."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from envs.loader import DatasetError
+from torch import Tensor
+
+from algos.core import checkpoint, files, machine
+from algos.core.checkpoint import CheckpointError, FolderLock, LockedError
+from algos.core.loop import History, progress_csv
+from algos.core.spec import JobSpec, SpecError
+
+FINAL = "final.safetensors"
+BAD_INPUT = 2
+EXPECTED_ERRORS = (SpecError, CheckpointError, LockedError, DatasetError, OSError, ValueError)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A fit or train job: its spec, its inputs, where its outputs and its scratch go."""
+
+    spec: JobSpec
+    data: list[Path]
+    fits: dict[str, Path]
+    out: Path
+    scratch: Path
+    device: torch.device
+
+
+def parse(argv: Sequence[str] | None, description: str) -> Job:
+    """Read the command line of a fit or train job."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--spec", required=True, help="the job's spec, JSON, as the plan writes it")
+    parser.add_argument(
+        "--data", required=True, nargs="+", type=Path, help="one HDF5 file, or one a seed"
+    )
+    parser.add_argument(
+        "--fits", nargs="*", default=[], metavar="SLOT=DIR", help="folders of fit jobs"
+    )
+    parser.add_argument("--out", required=True, type=Path, help="folder for the results")
+    parser.add_argument(
+        "--scratch", type=Path, help="folder for checkpoints (default: beside the tier's runs)"
+    )
+    args = parser.parse_args(argv)
+    spec = JobSpec.parse(args.spec)
+    slots = dict(item.split("=", 1) for item in args.fits)
+    if set(slots) != set(spec.fits):
+        raise SpecError(f"--fits: the spec wants {sorted(spec.fits)}, got {sorted(slots)}")
+    scratch = args.scratch or default_scratch(args.out, spec)
+    paths = {slot: Path(folder) for slot, folder in slots.items()}
+    return Job(spec, args.data, paths, args.out, scratch, machine.prepare())
+
+
+def default_scratch(out: Path, spec: JobSpec) -> Path:
+    """``results/{tier}/scratch/{digest}/seeds{first}-{last}`` beside ``runs`` or ``fits``, else inside ``out``."""
+    block = f"seeds{spec.seeds[0]}-{spec.seeds[-1]}"
+    for parent in out.absolute().parents:
+        if parent.name in ("runs", "fits"):
+            return parent.parent / "scratch" / spec.digest[:16] / block
+    return out / "scratch"
+
+
+def run_locked(job: Job, work: Callable[[], None]) -> None:
+    """Do ``work`` with the scratch folder locked; the lock file goes away with an emptied scratch."""
+    files.require_space(job.out, 64_000_000, "a training job")
+    with FolderLock(job.scratch):
+        work()
+
+
+def main(entry: Callable[[], None]) -> None:
+    """Run an entry point: expected errors become one line on stderr and exit code 2."""
+    try:
+        entry()
+    except EXPECTED_ERRORS as error:
+        text = " ".join(str(error).split()) or type(error).__name__
+        print(f"error: {text}", file=sys.stderr)
+        raise SystemExit(BAD_INPUT) from None
+
+
+def finished_state(job: Job) -> Any | None:
+    """What a finished job left in scratch, if it is this job's: its outputs can be emitted again at once."""
+    path = job.scratch / FINAL
+    if not path.exists():
+        return None
+    state = checkpoint.load(path)
+    return state if state["digest"] == job.spec.digest else None
+
+
+def keep_finished(
+    job: Job, history: History, tensors: dict[str, Tensor], extra: dict[str, Any]
+) -> Any:
+    """Store the small final state and drop the checkpoint; returns what was stored."""
+    state = {
+        "digest": job.spec.digest,
+        "history": vars(history),
+        "tensors": tensors,
+        "peak_memory_bytes": machine.peak_memory(),
+        **extra,
+    }
+    checkpoint.save(job.scratch / FINAL, state)
+    (job.scratch / checkpoint.CHECKPOINT).unlink(missing_ok=True)
+    return state
+
+
+def common_record(job: Job, state: Any, data: list[dict[str, Any]]) -> dict[str, Any]:
+    """The part of a record that every job writes."""
+    history = state["history"]
+    return {
+        "schema": 1,
+        "digest": job.spec.digest,
+        "tier": job.spec.tier,
+        "spec": job.spec.raw,
+        "wall_seconds": history["wall_seconds"],
+        "cpu_seconds": history["cpu_seconds"],
+        "environment_steps": 0,
+        "gradient_updates": history["update"] * len(job.spec.seeds),
+        "peak_memory_bytes": state["peak_memory_bytes"],
+        "versions": machine.versions(),
+        "hardware": machine.hardware(job.device),
+        "precision": job.spec.precision,
+        "data": data,
+    }
+
+
+def emit(job: Job, state: Any, record: dict[str, Any], names: tuple[str, str]) -> None:
+    """Write progress, tensors and, last of all, the record."""
+    record_name, tensor_name = names
+    evaluations = state["history"]["evaluations"]
+    files.write_text(job.out / "progress.csv", progress_csv(job.spec.seeds, evaluations))
+    checkpoint.save(job.out / tensor_name, state["tensors"])
+    files.write_json(job.out / record_name, record)
+
+
+def clean(folder: Path) -> None:
+    """Remove a scratch folder."""
+    shutil.rmtree(folder, ignore_errors=True)

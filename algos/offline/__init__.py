@@ -1,0 +1,1 @@
+"""Offline learners, one file a method."""

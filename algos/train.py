@@ -1,0 +1,213 @@
+"""Train jobs: ``python -m algos.train --spec JSON --data FILE.. --fits SLOT=DIR.. --out DIR``.
+
+Trains one algorithm on one task for a block of seeds; writes ``run.json``, ``policy.safetensors`` and
+``progress.csv``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from envs.tasks import get_task, reward_function
+from torch import Tensor
+
+from algos import jobs
+from algos.core.loop import Loop
+from algos.core.spec import JobSpec, implementation
+from algos.data import RunData, layout_of, load_runs
+from algos.evaluation import Start, run_episodes, summarise
+from algos.imagination.buffers import (
+    FittedModel,
+    ImaginationConfig,
+    imagine,
+    start_selection,
+)
+from algos.imagination.mixture import Mixture
+from algos.imagination.starts import Starts
+from envs import terminations
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """Keys of ``config/algos/_evaluation.yaml``."""
+
+    evaluate_every: int
+    evaluation_episodes: int
+    evaluation_start: Start
+    report_evaluations: int
+
+
+def train(argv: Sequence[str] | None = None) -> None:
+    """Run one train job."""
+    job = jobs.parse(argv, "Train an algorithm on a task for a block of seeds.")
+    jobs.run_locked(job, lambda: _train_or_emit(job))
+
+
+def _train_or_emit(job: jobs.Job) -> None:
+    state = jobs.finished_state(job) or _train(job)
+    record = jobs.common_record(job, state, state["data"])
+    evaluation = evaluation_config(job.spec)
+    record["runs"] = [
+        run_record(seed, failure, evaluations, evaluation.report_evaluations)
+        for seed, failure, evaluations in zip(
+            job.spec.seeds,
+            state["history"]["failures"],
+            state["history"]["evaluations"],
+            strict=True,
+        )
+    ]
+    record["fits"] = state["fits"]
+    horizon, episodes = get_task(job.spec.task).horizon, evaluation.evaluation_episodes
+    count = sum(len(run["evaluations"]) for run in record["runs"])
+    record["environment_steps"] = 0
+    record["evaluation_steps"] = count * episodes * horizon
+    jobs.emit(job, state, record, ("run.json", "policy.safetensors"))
+
+
+def evaluation_config(spec: JobSpec) -> EvaluationConfig:
+    """The evaluation keys of a train spec."""
+    kind = implementation(spec.implementation)
+    return spec.build(EvaluationConfig, kind.Config, *_imagination(spec))
+
+
+def build_learner(spec: JobSpec, batches: Mixture, device: torch.device) -> Any:
+    """The learner of a train spec."""
+    kind = implementation(spec.implementation)
+    config = spec.build(kind.Config, EvaluationConfig, *_imagination(spec))
+    return kind(config, batches, layout_of(spec.task), spec.seeds, spec.precision, device)
+
+
+def _imagination(spec: JobSpec) -> tuple[type[ImaginationConfig], ...]:
+    return (ImaginationConfig,) if "eta" in spec.hyperparameters else ()
+
+
+def _train(job: jobs.Job) -> Any:
+    spec = job.spec
+    data = load_runs(job.data, spec.seeds, spec.task, True, job.device)
+    fits = {slot: FittedModel.load(folder, job.device) for slot, folder in job.fits.items()}
+    batches = make_batches(spec, data, fits)
+    learner = build_learner(spec, batches, job.device)
+    evaluation = evaluation_config(spec)
+    loop = Loop(
+        learner,
+        learner.config.updates,
+        evaluation.evaluate_every,
+        partial(_evaluate, learner, spec, evaluation),
+        job.scratch,
+        spec.digest,
+        label=f"train {spec.algo} {spec.task}",
+        failures=fit_failures(spec, fits),
+    )
+    history = loop.run()
+    fit_records = {
+        slot: {"digest": model.record["digest"], "runs": model.record["runs"]}
+        for slot, model in fits.items()
+    }
+    infos = [{"seed": seed, **run.info} for seed, run in zip(spec.seeds, data, strict=True)]
+    extra = {"fits": fit_records, "data": infos}
+    return jobs.keep_finished(job, history, learner.policy_state(), extra)
+
+
+def fit_failures(spec: JobSpec, fits: dict[str, FittedModel]) -> list[dict[str, Any] | None]:
+    """A run whose fit failed has failed before its first update."""
+    failures: list[dict[str, Any] | None] = []
+    for run in range(len(spec.seeds)):
+        reasons = [f"fit {slot}: {why}" for slot, m in fits.items() if (why := m.failure(run))]
+        failures.append({"update": 0, "reason": reasons[0]} if reasons else None)
+    return failures
+
+
+def make_batches(spec: JobSpec, data: list[RunData], fits: dict[str, FittedModel]) -> Mixture:
+    """Real rows, mixed with imagined ones when the algorithm imagines.
+
+    With ``eta`` 0 nothing is imagined and the batches are those of the plain learner.
+    """
+    real = [run.rows for run in data]
+    draws: list[Starts] | None = None
+    if spec.hyperparameters.get("prioritize_env_batches"):
+        draws = [start_selection(True, run.reward, run.trajectory, len(run.rows)) for run in data]
+    if not _imagination(spec):
+        return Mixture(spec.seeds, real, real_draw=draws)
+    others = (implementation(spec.implementation).Config, EvaluationConfig)
+    config = spec.build(ImaginationConfig, *others)
+    if config.eta == 0.0:
+        return Mixture(spec.seeds, real, real_draw=draws)
+    imagined = [_buffer(spec, config, fits, run, each) for run, each in enumerate(data)]
+    return Mixture(spec.seeds, real, imagined, config.eta, draws)
+
+
+def _buffer(
+    spec: JobSpec, config: ImaginationConfig, fits: dict[str, FittedModel], run: int, data: RunData
+) -> Tensor:
+    if any(model.failure(run) for model in fits.values()):
+        return data.rows  # the run is masked; its rows are never learnt from
+    starts = start_selection(config.prioritize_starts, data.reward, data.trajectory, len(data.rows))
+    test = terminations.get(get_task(spec.task).termination)
+    return imagine(
+        config,
+        fits,
+        run,
+        spec.seeds[run],
+        data.rows,
+        starts,
+        layout_of(spec.task),
+        lambda state: test(state, torch),
+        reward_function(spec.task),
+    )
+
+
+def _evaluate(
+    learner: Any, spec: JobSpec, config: EvaluationConfig, update: int, alive: list[bool]
+) -> list[dict[str, Any] | None]:
+    found = run_episodes(
+        learner,
+        spec.task,
+        alive=alive,
+        counter=update,
+        episodes=config.evaluation_episodes,
+        start=config.evaluation_start,
+    )
+    discount = spec.hyperparameters.get("discount")
+    return [
+        None if each is None else summarise(each, spec.task, config.evaluation_start, discount)
+        for each in found
+    ]
+
+
+def run_record(
+    seed: int, failure: dict[str, Any] | None, evaluations: list[dict[str, Any]], report: int
+) -> dict[str, Any]:
+    """One run of ``result.json``.
+
+    ``final`` holds the mean of every scalar metric over the last ``report`` evaluations, ``score_last`` and, for the
+    record only, ``score_best``; nothing is ever judged by the best.
+    """
+    if failure or not evaluations:
+        why = failure or {"update": 0, "reason": "no evaluation was due"}
+        return {
+            "seed": seed,
+            "status": "failed",
+            "failure": why,
+            "final": None,
+            "evaluations": evaluations,
+        }
+    scalars = [k for k, v in evaluations[-1].items() if isinstance(v, float)]
+    final = {k: float(np.mean([e[k] for e in evaluations[-report:]])) for k in scalars}
+    scores = [e["score"] for e in evaluations]
+    final |= {"score_last": scores[-1], "score_best": max(scores)}
+    return {
+        "seed": seed,
+        "status": "finished",
+        "failure": None,
+        "final": final,
+        "evaluations": evaluations,
+    }
+
+
+if __name__ == "__main__":
+    jobs.main(train)
