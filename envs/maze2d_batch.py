@@ -1,0 +1,113 @@
+"""Many maze2d balls in step, on one thread, with MuJoCo's batched rollout."""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+from mujoco import rollout
+
+from envs.batch import BatchStep, Start
+from envs.maze2d_physics import GOAL_RADIUS, MAX_SPEED, build_model, goal_distance
+from envs.mazes import get_maze
+from envs.tasks import Task
+
+START_JITTER = 0.1  # start position: cell + U(-START_JITTER, START_JITTER) per axis
+START_SPEED = 0.1  # standard deviation of the start velocity
+
+
+class BallPhysics:
+    """N balls in one maze without goals or episodes, equal to `Maze2dEnv` bit for bit.
+
+    A rollout forgets the solver's warm start between calls, and without it some contacts differ in their last bits.
+    The warm start is the last acceleration, and that is what the model's accelerometer measures.
+    """
+
+    def __init__(self, maze: str, count: int) -> None:
+        self._model = build_model(maze)
+        self._models = [self._model] * count
+        self._data = [mujoco.MjData(self._model)]
+        size = mujoco.mj_stateSize(self._model, mujoco.mjtState.mjSTATE_FULLPHYSICS)
+        # A full state is (time, qpos, qvel, ..); the rest does not exist in this model.
+        self._before = np.zeros((count, size))
+        self._after = np.zeros((count, 1, size))
+        self._acceleration = np.zeros((count, 1, self._model.nsensordata))
+        self._warmstart = np.zeros((count, self._model.nv))
+        self._control = np.zeros((count, 1, self._model.nu))
+        self._rollout = rollout.Rollout(nthread=0)
+
+    @property
+    def state(self) -> np.ndarray:
+        """The states ``[N, 4]``, (x, y, vx, vy) float64; a view that changes with every step."""
+        return self._before[:, 1:5]
+
+    def place(self, position: np.ndarray, velocity: np.ndarray) -> np.ndarray:
+        """Put the balls at ``position [N, 2]`` with ``velocity [N, 2]``; returns the states."""
+        self.state[:, :2] = position
+        self.state[:, 2:] = velocity
+        self._warmstart[:] = 0.0
+        return self.state
+
+    def step(self, action: np.ndarray) -> np.ndarray:
+        """Clip velocities and actions ``[N, 2]``, step all balls, return the new states (a view)."""
+        velocity = self._before[:, 3:5]
+        np.clip(velocity, -MAX_SPEED, MAX_SPEED, out=velocity)
+        np.clip(action, -1.0, 1.0, out=self._control[:, 0])
+        self._rollout.rollout(
+            self._models,
+            self._data,
+            self._before,
+            self._control,
+            skip_checks=True,
+            nstep=1,
+            state=self._after,
+            initial_warmstart=self._warmstart,
+            sensordata=self._acceleration,
+        )
+        self._warmstart[:] = self._acceleration[:, 0, :2]
+        state = self.state
+        state[:] = self._after[:, 0, 1:5]
+        return state
+
+
+class Maze2dBatch:
+    """`envs.batch.BatchEnv` of a maze2d task; see `Maze2dEnv` for observations, actions and rewards."""
+
+    def __init__(self, task: Task, num_envs: int) -> None:
+        self.task = task
+        self.num_envs = num_envs
+        self.maze = get_maze(task.options["maze"])
+        self.num_starts = len(self.maze.start_cells)
+        self.start_names = [f"{row},{column}" for row, column in self.maze.start_cells]
+        self._dense = task.options["reward"] == "dense"
+        self._physics = BallPhysics(self.maze.name, num_envs)
+        self._steps = 0
+
+    def reset(self, generator: np.random.Generator, start: Start = "random") -> np.ndarray:
+        """Start all episodes: ``[N, 4]``."""
+        count = self.num_envs
+        cells = np.array(self.maze.start_cells, dtype=np.float64)
+        if start == "stratified":
+            chosen = np.arange(count) % self.num_starts
+        elif start == "random":
+            chosen = generator.integers(self.num_starts, size=count)
+        else:
+            raise ValueError(f"start must be 'random' or 'stratified', got '{start}'")
+        jitter = generator.uniform(-START_JITTER, START_JITTER, (count, 2))
+        velocity = START_SPEED * generator.standard_normal((count, 2))
+        return self.set_state(cells[chosen] + jitter, velocity)
+
+    def set_state(self, position: np.ndarray, velocity: np.ndarray) -> np.ndarray:
+        """Put the balls at ``position [N, 2]`` with ``velocity [N, 2]`` and restart the clock: ``[N, 4]``."""
+        self._steps = 0
+        return self._physics.place(position, velocity).copy()
+
+    def step(self, action: np.ndarray) -> BatchStep:
+        """One step of 0.01 s for every ball; see `envs.batch.BatchStep`."""
+        observation = self._physics.step(action).copy()
+        self._steps += 1
+        distance = goal_distance(observation, self.maze.goal)
+        in_goal = distance <= GOAL_RADIUS
+        reward = np.exp(-distance) if self._dense else in_goal.astype(np.float64)
+        never = np.zeros(self.num_envs, dtype=bool)
+        truncated = np.full(self.num_envs, self._steps >= self.task.horizon)
+        return BatchStep(observation, reward, never, truncated, in_goal)

@@ -1,0 +1,108 @@
+"""The tasks of ``config/tasks.yaml`` and the D4RL-normalised score."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from envs.errors import TaskError, nearest
+
+TASKS_FILE = Path(__file__).resolve().parents[1] / "config" / "tasks.yaml"
+RewardFunction = Callable[[Any, Any, Any], Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task.
+
+    Attributes:
+        name: registered name, also the gymnasium id of an implemented task.
+        domain: ``maze2d``, ``antmaze`` or ``locomotion``.
+        observation_dim: length S of an observation.
+        action_dim: length A of an action; every action lies in [-1, 1].
+        horizon: steps after which an episode is truncated.
+        ref_min: return that scores 0 (D4RL's reference table).
+        ref_max: return that scores 100.
+        termination: name for `envs.terminations.get`.
+        implementation: ``module:Class``, imported when first used.
+        data: ``local`` (generator, version, transitions, options) and ``d4rl`` (url, file, bytes, sha256,
+            transitions); what is not known is left out.
+        options: keyword arguments of the implementation.
+    """
+
+    name: str
+    domain: str
+    observation_dim: int
+    action_dim: int
+    horizon: int
+    ref_min: float
+    ref_max: float
+    termination: str
+    implementation: str
+    data: Mapping[str, Mapping[str, Any]]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def normalize(self, returns: Any) -> np.ndarray:
+        """D4RL score ``100 (R - ref_min) / (ref_max - ref_min)`` of returns (any shape; Fu et al. 2020, section 5)."""
+        values = np.asarray(returns, dtype=np.float64)
+        score: np.ndarray = 100.0 * (values - self.ref_min) / (self.ref_max - self.ref_min)
+        return score
+
+    @property
+    def implemented(self) -> bool:
+        """Whether the module of the implementation exists."""
+        return importlib.util.find_spec(self.implementation.partition(":")[0]) is not None
+
+    def load(self) -> Any:
+        """The implementing class.
+
+        Raises:
+            TaskError: the task is declared, not implemented.
+        """
+        module, _, name = self.implementation.partition(":")
+        if not self.implemented:
+            raise TaskError(
+                f"task {self.name} is declared, not implemented (module {module} does not exist)"
+            )
+        return getattr(importlib.import_module(module), name)
+
+
+@functools.cache
+def all_tasks() -> Mapping[str, Task]:
+    """Every task, in the order of the file."""
+    content = yaml.safe_load(TASKS_FILE.read_text(encoding="utf-8"))
+    return {name: Task(name=name, **entry) for name, entry in content["tasks"].items()}
+
+
+def get_task(name: str) -> Task:
+    """The task called ``name``.
+
+    Raises:
+        TaskError: there is no such task; the message names the nearest one.
+    """
+    tasks = all_tasks()
+    if name not in tasks:
+        raise TaskError(f"{TASKS_FILE.name}: no task '{name}'{nearest(name, tasks)}")
+    return tasks[name]
+
+
+def reward_function(name: str) -> RewardFunction:
+    """The reward of a task's data as a known function ``(s [.., S], a [.., A], s' [.., S]) -> [..]``.
+
+    It takes numpy arrays and torch tensors alike and follows the data files, not the live environment: in maze2d
+    files the reward of a row belongs to ``s``.
+
+    Raises:
+        TaskError: no such task, or it is declared, not implemented.
+    """
+    task = get_task(name)
+    found: RewardFunction = task.load().data_reward(task)
+    return found

@@ -1,0 +1,76 @@
+"""Termination tests of states, written once for numpy and torch: ``(observation [.., S], xp) -> bool [..]``.
+
+``xp`` is the array namespace, numpy or torch. Imagined rollouts use these tests where an environment would end an
+episode (ROMI, section 5 of its code; the thresholds are those of the gym version 2 robots and of D4RL's antmaze).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from envs.errors import TaskError, nearest
+
+Termination = Callable[[Any, Any], Any]
+
+HOPPER_HEIGHT = 0.7
+HOPPER_ANGLE = 0.2
+HOPPER_LIMIT = 100.0
+WALKER_HEIGHT = (0.8, 2.0)
+WALKER_ANGLE = 1.0
+ANTMAZE_RADIUS = 0.5
+#: Centres of the goal cells (3, 1), (6, 6), (7, 9) of cells of 4 m, from the start cell (1, 1): x runs along columns.
+ANTMAZE_GOALS = {"umaze": (0.0, 8.0), "medium": (20.0, 20.0), "large": (32.0, 24.0)}
+
+
+def never(observation: Any, xp: Any) -> Any:
+    """False everywhere."""
+    return xp.zeros_like(observation[..., 0]) != 0
+
+
+def hopper(observation: Any, xp: Any) -> Any:
+    """Fallen: not (all finite, all of s[1:] below 100 in size, height > 0.7, |angle| < 0.2)."""
+    rest = observation[..., 1:]
+    healthy = (
+        xp.isfinite(observation).all(-1)
+        & (xp.abs(rest) < HOPPER_LIMIT).all(-1)
+        & (observation[..., 0] > HOPPER_HEIGHT)
+        & (xp.abs(observation[..., 1]) < HOPPER_ANGLE)
+    )
+    return ~healthy
+
+
+def walker2d(observation: Any, xp: Any) -> Any:
+    """Fallen: not (0.8 < height < 2.0 and |angle| < 1)."""
+    height, angle = observation[..., 0], observation[..., 1]
+    low, high = WALKER_HEIGHT
+    return ~((height > low) & (height < high) & (xp.abs(angle) < WALKER_ANGLE))
+
+
+def antmaze(observation: Any, xp: Any, goal: tuple[float, float]) -> Any:
+    """Within 0.5 m of the goal."""
+    dx, dy = observation[..., 0] - goal[0], observation[..., 1] - goal[1]
+    return xp.sqrt(dx * dx + dy * dy) <= ANTMAZE_RADIUS
+
+
+_TESTS: dict[str, Termination] = {
+    "never": never,
+    "hopper": hopper,
+    "walker2d": walker2d,
+    **{
+        f"antmaze:{maze}": functools.partial(antmaze, goal=goal)
+        for maze, goal in ANTMAZE_GOALS.items()
+    },
+}
+
+
+def get(name: str) -> Termination:
+    """The termination test called ``name``.
+
+    Raises:
+        TaskError: there is no such test.
+    """
+    if name not in _TESTS:
+        raise TaskError(f"no termination test '{name}'{nearest(name, _TESTS)}")
+    return _TESTS[name]
