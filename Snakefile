@@ -170,8 +170,7 @@ rule tables:
     input:
         lambda wildcards: GRID.plan(wildcards.tier).results(),
     output:
-        PLACES.claims,
-        PLACES.summary,
+        GRID.report_files(),
     log:
         PLACES.log("report", "tables"),
     threads: 1

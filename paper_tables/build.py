@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from paper_tables import paths
-from paper_tables.digest import canonical, sha256
+from paper_tables.algorithms import Algo, Overrides
+from paper_tables.digest import sha256
+from paper_tables.errors import select
 from paper_tables.grid import Arm, Device, Job
-from paper_tables.registry import Algo, Overrides, Registry, select
+from paper_tables.registry import Registry
 from paper_tables.resolve import Resolved, Resolver
 from paper_tables.schema import ArmGroup, PaperFile, Selection
 
@@ -106,7 +108,7 @@ class Builder:
             self.arms[arm.key] = arm
 
     def _resolve(self, algo: Algo, task: str, overrides: Overrides, where: str) -> Resolved:
-        key = (algo.name, task, canonical(overrides))
+        key = (algo.name, task, repr(sorted(overrides.items())))
         if key not in self._resolved:
             self._resolved[key] = self.resolver.resolve(
                 algo, self.registry.tasks[task], overrides, where

@@ -11,6 +11,7 @@ from paper_tables import paths
 from paper_tables.errors import PlanError, unknown
 from paper_tables.plan import Device, Job, Plan, make_plan
 from paper_tables.registry import read_papers, read_registry
+from paper_tables.yamlio import read_yaml
 
 #: Settings that `snakemake --config` may give, with their defaults.
 SETTINGS: dict[str, str] = {
@@ -109,6 +110,17 @@ class Dag:
         if self.settings["data_source"]:
             options += ["--source", self.settings["data_source"]]
         return options
+
+    def report_files(self) -> list[str]:
+        """Files that the report of a tier always writes; `{tier}` is left for the rule."""
+        place = paths.TierPaths("{tier}")
+        files = [place.claims, place.summary]
+        for paper in read_papers(self.papers_dir):
+            layout = self.papers_dir / paper / "tables.yaml"
+            tables = read_yaml(layout).get("tables", {}) if layout.is_file() else {}
+            names = [name for name in tables if tables[name].get("kind") != "settings"]
+            files += [place.table(paper, n, s) for n in names for s in paths.TABLE_FORMATS]
+        return files
 
     def write_cell_names(self) -> None:
         """Spell out, beside the seeds, the cells whose name is too long for a folder."""

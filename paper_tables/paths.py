@@ -17,6 +17,7 @@ TRAIN_FILES = ("run.json", "policy.safetensors", "progress.csv")
 FIT_FILES = ("fit.json", "model.safetensors", "progress.csv")
 RESULT_FILE = "result.json"
 EVALUATION_FILE = "evaluation.json"
+TABLE_FORMATS = ("md", "csv", "tex")
 CELL_NAME_FILE = "cell.txt"
 
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from paper_tables.build import Builder, Wanted
-from paper_tables.errors import unknown
+from paper_tables.errors import select, unknown
 from paper_tables.grid import Arm, Device, Job, Plan
-from paper_tables.registry import read_papers, read_registry, select
+from paper_tables.registry import read_papers, read_registry
 from paper_tables.resolve import check_tier
 from paper_tables.schema import PaperFile, Tier
 

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from paper_tables.algorithms import Algo, Overrides
 from paper_tables.digest import spec_digest
-from paper_tables.errors import PlanError, unknown
+from paper_tables.errors import PlanError, select, unknown
 from paper_tables.paths import cell_name
-from paper_tables.registry import Algo, Overrides, Registry, Task, is_pattern, select
+from paper_tables.registry import Registry, Task
 from paper_tables.schema import Tier
 
 Spec = dict[str, Any]
@@ -118,6 +119,7 @@ class Resolver:
     tier_name: str
     source: str | None = None
     _fits: dict[tuple[str, str, str], Resolved] = field(default_factory=dict)
+    _files: dict[str, str | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.tier = self.registry.tier(self.tier_name)
@@ -214,30 +216,31 @@ class Resolver:
             "generator": None,
             "version": None,
             "seed": None,
-            "transitions": None,
+            "transitions": task.published.get("transitions"),
             "options": {},
         }
-        if source == "d4rl":
-            published = task.sources.get("d4rl") or {}
-            spec["options"] = {k: published[k] for k in ("file", "sha256") if k in published}
-        if source == "file":
-            for pattern, path in self.tier.data.path.items():
-                if task.name == pattern or (
-                    is_pattern(pattern) and fnmatch.fnmatchcase(task.name, pattern)
-                ):
-                    spec["path"] = path
+        if source == "d4rl" and task.published.get("sha256"):
+            spec["options"] = {"sha256": task.published["sha256"]}
+        for pattern, path in self.tier.data.path.items() if source == "file" else ():
+            if fnmatch.fnmatchcase(task.name, pattern):
+                spec["path"] = path
         return spec
 
     def reason_missing(self, arm: Resolved) -> str | None:
         """Why an arm cannot run yet (a module or a generator is not there), or None."""
-        for part in (arm, *arm.fits.values()):
-            file = self.registry.missing_module(part.algo.file.implementation)
-            if file:
-                return f"{part.algo.name} is declared, not implemented ({file} does not exist)"
+        parts = {
+            part.algo.name: part.algo.file.implementation for part in (arm, *arm.fits.values())
+        }
         if arm.task.implementation:
-            file = self.registry.missing_module(arm.task.implementation)
-            if file:
-                return f"task {arm.task.name} is declared, not implemented ({file} does not exist)"
+            parts[f"task {arm.task.name}"] = arm.task.implementation
+        for name, implementation in parts.items():
+            if file := self._missing(implementation):
+                return f"{name} is declared, not implemented ({file} does not exist)"
         if arm.spec["data"]["source"] == "local" and arm.task.local is None:
             return f"no generator makes data of task {arm.task.name}; needs the published file"
         return None
+
+    def _missing(self, implementation: str) -> str | None:
+        if implementation not in self._files:
+            self._files[implementation] = self.registry.missing_module(implementation)
+        return self._files[implementation]

@@ -1,0 +1,150 @@
+"""Seeds in fixed blocks, data files of each seed, and what cannot run yet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from paper_tables.digest import sha256
+
+TIERS = "config/tiers.yaml"
+PAPER = "paper_tables/made/experiments.yaml"
+
+
+def tier(project: Any, **changes: Any) -> None:
+    project.edit(TIERS, lambda content: content["tiers"]["tiny"].update(changes))
+
+
+def folders(plan: Any, kind: str, algo: str) -> list[str]:
+    jobs = [job for job in plan.jobs.values() if job.kind == kind and job.spec["algo"] == algo]
+    return sorted({job.path.rsplit("/", 1)[1] for job in jobs})
+
+
+def test_more_seeds_add_blocks_and_change_no_finished_one(project: Any) -> None:
+    before = project.plan().jobs
+    tier(project, seeds=6)
+    after = project.plan().jobs
+    assert {path: job.json for path, job in before.items()}.items() <= {
+        path: job.json for path, job in after.items()
+    }.items()
+    assert folders(project.plan(), "train", "learner") == ["seeds0-1", "seeds2-3", "seeds4-5"]
+
+
+def test_block_is_the_largest_divisor_that_one_job_holds(project: Any) -> None:
+    tier(project, seeds=6, seed_block=3)  # learner holds 2 on a cpu, 8 on cuda
+    assert folders(project.plan(), "train", "learner") == [f"seeds{s}-{s}" for s in range(6)]
+    assert folders(project.plan(device="cuda"), "train", "learner") == ["seeds0-2", "seeds3-5"]
+    tier(project, runs_per_job={"learner": 3})
+    assert folders(project.plan(), "train", "learner") == ["seeds0-2", "seeds3-5"]
+    assert folders(project.plan(), "train", "imaginer") == [f"seeds{s}-{s}" for s in range(6)]
+
+
+def test_fits_come_in_the_blocks_of_their_users(project: Any) -> None:
+    plan = project.plan()  # the model itself says one run a job
+    assert folders(plan, "fit", "model") == ["seeds0-1"]
+    train = plan.jobs["results/tiny/runs/imaginer/maze-a/base/seeds0-1"]
+    assert plan.jobs[train.fits["dynamics"]].seeds == train.seeds == (0, 1)
+
+
+def test_fit_is_an_arm_of_its_own_and_shared(project: Any) -> None:
+    def table(content: Any) -> None:
+        group = {"algorithms": ["model"], "grid": {"direction": ["backward", "forward"]}}
+        content["experiments"]["length"].update(arms=[group])
+
+    before = set(project.plan().jobs)
+    project.edit(PAPER, table)
+    tier(project, runs_per_job={"model": 2})
+    plan = project.plan()
+    fits = [arm for arm in plan.arms if arm.stage == "fit"]
+    assert [arm.results for arm in fits] == [
+        ("results/tiny/fits/model/maze-a/base/seeds0-1/fit.json",),
+        ("results/tiny/fits/model/maze-a/direction=forward/seeds0-1/fit.json",),
+    ]
+    forward = "results/tiny/fits/model/maze-a/direction=forward/seeds0-1"
+    assert set(plan.jobs) - before == {forward}
+
+
+def test_every_seed_has_its_own_data(project: Any) -> None:
+    plan = project.plan()
+    train = plan.jobs["results/tiny/runs/learner/maze-a/base/seeds0-1"]
+    specs = [plan.jobs[file].spec for file in train.data]
+    assert [spec["seed"] for spec in specs] == [0, 1]
+    assert train.spec["data"] == {**specs[0], "seed": "run"}
+    for file, spec in zip(train.data, specs, strict=True):
+        assert file == f"data/maze-a/local-{sha256(spec)[:8]}.hdf5"
+
+
+def test_a_fixed_data_seed_is_one_file_for_all_runs(project: Any) -> None:
+    tier(project, data={"seed": 5})
+    plan = project.plan()
+    train = plan.jobs["results/tiny/runs/learner/maze-a/base/seeds0-1"]
+    assert len(train.data) == 1
+    assert plan.jobs[train.data[0]].spec["seed"] == train.spec["data"]["seed"] == 5
+    assert train.spec["data"]["transitions"] == 500  # the task's own size
+
+
+def test_later_data_sizes_win(project: Any) -> None:
+    tier(project, data={"transitions": {"*": 10, "maze-b": 20}})
+    sizes = {a.task: a for a in project.plan().arms}
+    jobs = project.plan().jobs
+    found = {task: jobs[a.results[0].rsplit("/", 1)[0]].spec["data"] for task, a in sizes.items()}
+    assert {task: data["transitions"] for task, data in found.items()} == {
+        "maze-a": 10,
+        "maze-b": 20,
+    }
+
+
+def test_published_data_are_one_file_named_by_their_checksum(project: Any) -> None:
+    project.edit(PAPER, lambda c: c["experiments"]["main"].update(tasks=["robot-a"]))
+    local = [a for a in project.plan().arms if a.task == "robot-a"]
+    assert {a.reason for a in local} == {
+        "no generator makes data of task robot-a; needs the published file"
+    }
+    plan = project.plan(source="d4rl")
+    train = plan.jobs["results/tiny/runs/learner/robot-a/base/seeds0-1"]
+    spec = plan.jobs[train.data[0]].spec
+    assert spec == train.spec["data"]
+    assert (spec["source"], spec["seed"], spec["options"]["sha256"]) == ("d4rl", None, "abc")
+
+
+def test_more_seeds_of_one_part_win_over_fewer(project: Any) -> None:
+    parts = [{"tasks": ["mazes"]}, {"tasks": ["maze-a"], "seeds": 4}]
+    tier(project, experiments={"made/main": parts})
+    seeds = {(a.algo, a.task): a.seeds for a in project.plan().arms}
+    assert seeds["learner", "maze-a"] == (0, 1, 2, 3)
+    assert seeds["learner", "maze-b"] == (0, 1)
+
+
+def test_selection_keeps_tasks_and_algorithms(project: Any) -> None:
+    part = {"tasks": ["maze-b"], "algorithms": ["imag*"]}
+    tier(project, experiments={"made/main": part})
+    assert [(a.algo, a.task) for a in project.plan().arms] == [("imaginer", "maze-b")]
+
+
+def test_missing_modules_are_declared_not_implemented(project: Any) -> None:
+    (project.root / "algos/model.py").unlink()
+    plan = project.plan()
+    by_algo = {a.algo: a for a in plan.arms}
+    assert by_algo["learner"].status == "planned"
+    late = by_algo["imaginer"]
+    assert (late.status, late.results) == ("not implemented", ())
+    assert late.reason == "model is declared, not implemented (algos/model.py does not exist)"
+    assert not [job for job in plan.jobs.values() if job.spec.get("algo") == "imaginer"]
+    assert {job.spec.get("algo") for job in plan.blocked.values()} == {"imaginer", "model"}
+    (project.root / "envs/maze.py").unlink()
+    assert {a.status for a in project.plan().arms} == {"not implemented"}
+
+
+def test_core_seconds_are_updates_times_rate(project: Any) -> None:
+    job = project.plan().jobs["results/tiny/runs/learner/maze-a/base/seeds0-1"]
+    assert job.core_seconds == 2 * 7 * 0.5
+
+
+def test_results_of_paper_experiment_and_axis(project: Any) -> None:
+    plan = project.plan()
+    length = [
+        f"results/tiny/runs/imaginer/maze-a/{cell}/seeds0-1/result.json"
+        for cell in ("horizon=1", "base")
+    ]
+    assert plan.results("made", "length") == length
+    assert plan.results(axis="horizon") == length
+    assert len(plan.results("made")) == len(set(plan.results())) == 5
