@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import mujoco
@@ -34,7 +34,7 @@ class Maze2dEnv(gymnasium.Env[Array, NDArray[Any]]):
     over 100 N. An episode never terminates; gymnasium truncates it at the horizon. The goal cell is fixed.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 100}
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 100}  # noqa: RUF012
 
     def __init__(
         self,

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envs.maze2d import START_JITTER, START_SPEED, Maze2dEnv
+from envs.maze2d import Maze2dEnv
+from envs.maze2d_batch import START_JITTER, START_SPEED
 from envs.maze2d_physics import maze_reward
 from envs.mazes import FRAME_OFFSET, LAYOUTS, Maze
 from envs.tasks import get_task
@@ -76,7 +77,8 @@ class ReusedController:
             self._index += 1
         self._previous = position
         action = POSITION_GAIN * (aim - position) - VELOCITY_GAIN * velocity
-        return np.clip(action, -1.0, 1.0)
+        clipped: np.ndarray = np.clip(action, -1.0, 1.0)
+        return clipped
 
 
 def _mean_returns(env: Maze2dEnv, policy: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
