@@ -10,7 +10,7 @@ Columns, besides `id`, `claim` (in our words), `source`, `metric`, `protocol` an
 * `value`: `k of m`, a bound (`>0.5`, `<0.03`), a range (`0.5..2`) or a constant, by kind.
 * `margin`: in units of the metric; the least difference that counts (greater) or the largest loss
   that is forgiven (not_less) or the half-width of equality (equivalent). Fixed before any run.
-* `judged_on`: `tier=experiment[:direction]` with `;`; an entry holds from its tier upwards. With
+* `judged_on`: `tier=experiment[+experiment][:direction]` with `;`; an entry holds from its tier upwards. With
   `:direction` only the sign is judged (reduced networks or budget).
 * `contradicted`: whether the paper's own numbers speak against it: `no`, `partly`, `yes`.
 """

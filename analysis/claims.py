@@ -44,6 +44,7 @@ COLUMNS = (
     "high",
     "p",
     "p_holm",
+    "p_opposite_holm",
     "p_permutation",
     "p_permutation_smallest",
     "claims_judged_together",
@@ -63,6 +64,7 @@ class Entry:
     combined: Combined | None = None
     p: float = math.nan
     p_holm: float = math.nan
+    p_opposite_holm: float = math.nan
     family: int = 0
 
     @property
@@ -139,8 +141,10 @@ def _judge_together(waiting: Sequence[_Open]) -> list[Entry]:
                 judgement=judge(evidence, entry.place.level),
                 place=entry.place,
                 combined=entry.combined,
-                p=raw[row][0],
-                p_holm=claim_p,
+                # What decided: at level `direction` the test of the sign alone.
+                p=raw[row][entry.place.level == "direction"],
+                p_holm=direction_p if entry.place.level == "direction" else claim_p,
+                p_opposite_holm=opposite_p,
                 family=len(waiting),
             )
         )
@@ -168,6 +172,7 @@ def _evidence_fields(entry: Entry) -> dict[str, str]:
         "n": " ".join(sorted({str(len(arm.runs)) for arm in arms.values()})),
         "p": number(entry.p),
         "p_holm": number(entry.p_holm),
+        "p_opposite_holm": number(entry.p_opposite_holm),
         "p_permutation": number(combined.p(lambda c: c.p_permutation)),
         "p_permutation_smallest": number(combined.p(lambda c: c.p_smallest)),
         "claims_judged_together": str(entry.family),

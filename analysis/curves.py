@@ -9,6 +9,7 @@ should stay near the returns that are possible, a value that keeps growing is ov
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +30,13 @@ from analysis.statistics import Array, t_half_width
 #: Column of the evaluations table, title and axis label of each panel.
 PANELS = (
     ("score", "Score", "D4RL-normalised score"),
-    ("goal_hold", "Time kept in the goal", "fraction of steps after arrival"),
-    ("mean_q", "Mean Q", "estimated discounted return"),
+    ("goal_hold", "Time kept in the goal", "fraction of steps"),
+    ("mean_q", "Mean Q", "estimated return"),
 )
+#: With two runs the interval is 12.7 standard errors wide: a band of it hides the figure.
+FEWEST_FOR_BAND = 3
+#: Letters that fit a line of the caption.
+CAPTION_WIDTH = 175
 #: Matplotlib writes the date into PDF files, which would make equal figures differ.
 _METADATA: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "png": {"Software": None}}
 
@@ -68,9 +73,6 @@ class Series:
 
 def _draw(axes: Axes, series: Series, metric: str) -> None:
     table, look = series.finished(metric), style.look(series.algo)
-    for x, y in series.failed(metric):
-        axes.plot(x, y, color=look.colour, linestyle=look.dash, linewidth=0.6, alpha=0.6)
-        axes.plot(x[-1:], y[-1:], marker="x", color=look.colour, markersize=5, zorder=4)
     if table.empty:
         return
     for seed in table:
@@ -79,7 +81,7 @@ def _draw(axes: Axes, series: Series, metric: str) -> None:
     whole = table.dropna()
     x, values = whole.index.to_numpy(float), whole.to_numpy(float)
     mean = values.mean(axis=1)
-    if values.shape[1] > 1:
+    if values.shape[1] >= FEWEST_FOR_BAND:
         half = t_half_width(values, axis=1)
         axes.fill_between(
             x, mean - half, mean + half, color=look.colour, alpha=0.13, linewidth=0, zorder=1
@@ -89,9 +91,9 @@ def _draw(axes: Axes, series: Series, metric: str) -> None:
         mean,
         color=look.colour,
         linestyle=look.dash,
-        linewidth=1.7,
+        linewidth=1.6,
         marker=look.marker,
-        markersize=3.6,
+        markersize=4.2,
         markeredgecolor="white",
         markeredgewidth=0.5,
         markevery=max(1, len(x) // 12),
@@ -99,10 +101,28 @@ def _draw(axes: Axes, series: Series, metric: str) -> None:
     )
 
 
+def _draw_failed(axes: Axes, series: Series, metric: str) -> None:
+    """Failed runs up to a cross; a value that ran away is shown at the frame's edge."""
+    look, (low, high) = style.look(series.algo), axes.get_ylim()
+    for x, y in series.failed(metric):
+        inside = np.clip(y, low, high)
+        axes.plot(x, inside, color=look.colour, linewidth=0.55, alpha=0.5)
+        axes.plot(
+            x[-1:],
+            inside[-1:],
+            marker="x",
+            color=look.colour,
+            markersize=5.5,
+            markeredgewidth=1.4,
+            zorder=5,
+            clip_on=False,
+        )
+
+
 def _limits(axes: Axes, series: Sequence[Series], metric: str, lines: Sequence[float]) -> None:
-    """Frame the runs and the published lines; wide bands of few runs are cut, not the data."""
-    seen = [s.points[metric].to_numpy(float) for s in series if metric in s.points]
-    values = np.concatenate([*seen, np.asarray(lines, dtype=float)]) if seen else np.array([0, 1.0])
+    """Frame the finished runs and the published lines; wide bands are cut, the runs never."""
+    seen = [s.finished(metric).to_numpy(float).ravel() for s in series]
+    values = np.concatenate([*seen, np.asarray(lines, dtype=float)])
     values = values[np.isfinite(values)]
     if not values.size:
         return
@@ -124,23 +144,25 @@ def _spread(positions: Sequence[float], gap: float) -> list[float]:
 
 
 def _published(axes: Axes, series: Sequence[Series]) -> None:
-    """Thin lines at the paper's values, labelled at the right edge in words."""
+    """Dotted lines at the paper's values, labelled beside the frame where no run can be hidden."""
     known = [(s, s.published) for s in series if s.published is not None]
     low, high = axes.get_ylim()
-    heights = _spread([value for _, value in known], 0.062 * (high - low))
+    heights = _spread([value for _, value in known], 0.075 * (high - low))
+    where = axes.get_yaxis_transform()
     for (entry, value), height in zip(known, heights, strict=True):
-        look = style.look(entry.algo)
-        axes.axhline(value, color=look.colour, linestyle=(0, (1, 2.2)), linewidth=1.0, zorder=1)
-        axes.annotate(
-            f"paper: {entry.title}",
-            xy=(1.0, value),
-            xytext=(1.0, height),
-            xycoords=axes.get_yaxis_transform(),
-            textcoords=axes.get_yaxis_transform(),
-            ha="right",
+        colour = style.look(entry.algo).colour
+        axes.axhline(value, color=colour, linestyle=(0, (1, 2.2)), linewidth=1.0, zorder=1)
+        text = f"{value:.1f} {entry.title}"
+        axes.text(1.015, height, text, color=colour, fontsize=6.2, va="center", transform=where)
+    if known:
+        axes.text(
+            1.015,
+            1.0,
+            "in the paper:",
+            fontsize=6.2,
+            color="#666666",
             va="bottom",
-            fontsize=6.0,
-            color=look.colour,
+            transform=axes.transAxes,
         )
 
 
@@ -154,7 +176,7 @@ def _finish(axes: Axes, title: str, label: str) -> None:
     axes.set_title(title, loc="left", pad=5)
     axes.set_ylabel(label)
     axes.set_xlabel("gradient updates")
-    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(_updates))
     axes.yaxis.set_major_locator(MaxNLocator(6))
     axes.grid(axis="y")
@@ -203,11 +225,14 @@ def draw(task: str, caption: str, series: Sequence[Series]) -> Figure:
         for entry in series:
             _draw(axes, entry, metric)
         _limits(axes, series, metric, lines)
+        for entry in series:
+            _draw_failed(axes, entry, metric)
         if metric == "score":
             _published(axes, series)
         _finish(axes, title, label)
     figure.suptitle(f"{task}   ", x=0.005, ha="left", fontsize=9.5, fontweight="bold")
-    figure.supxlabel(caption, x=0.005, ha="left", fontsize=6.2, color="#666666")
+    text = textwrap.fill(caption, CAPTION_WIDTH)
+    figure.supxlabel(text, x=0.005, ha="left", fontsize=6.2, color="#666666")
     _legend(figure, series)
     return figure
 

@@ -51,15 +51,20 @@ def find(
 
     Settings may be part of the experiment for every arm (`networks=small`), so the pattern names
     only what singles its arm out; with no settings that is the arm with the fewest of its own.
+    `experiment` is `paper/name`, or `paper/name+name` for arms that lie in several.
     """
-    arms = results.select(experiment, pattern.algo, task)
+    paper, _, names = experiment.partition("/")
+    arms = [
+        arm
+        for name in names.split("+")
+        for arm in results.select(f"{paper}/{name}", pattern.algo, task)
+    ]
     fitting = [arm for arm in arms if arm.has(pattern.settings)]
     if not fitting:
-        name = experiment.partition("/")[2]
-        return None, f"tier {results.tier} has no such arm in experiment {name}"
+        return None, f"tier {results.tier} has no such arm in experiment {names}"
     sizes = [arm.arm.cell.count("=") for arm in fitting]
     best = [arm for arm, size in zip(fitting, sizes, strict=True) if size == min(sizes)]
-    if len(best) > 1:
+    if len({arm.arm.cell for arm in best}) > 1:
         cells = ", ".join(arm.arm.cell for arm in best)
         return None, f"several arms fit ({cells}); the claim must name the setting"
     return best[0], ""

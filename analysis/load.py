@@ -132,9 +132,9 @@ def load(plan: Plan, root: Path = Path()) -> Results:
 
 
 def _load_arm(arm: Arm, tier: str, root: Path, cache: dict[str, Block | None]) -> ArmResult:
-    """Read an arm's blocks; a fit of its own has no scores and is reported through its users."""
+    """Read an arm's blocks, each file once however many experiments share it."""
     blocks: list[Block] = []
-    for path in arm.results if arm.stage == "train" else ():
+    for path in arm.results:
         if path not in cache:
             cache[path] = read_block(root / path, path, tier, arm.digest)
         block = cache[path]

@@ -141,7 +141,9 @@ def _run(entry: Mapping[str, Any], extra: Metrics) -> Run | FailedRun:
         at = f" at update {failure['update']:,}" if failure.get("update") is not None else ""
         reason = f"{failure.get('reason', 'no reason recorded')}{at}"
         return FailedRun(seed, reason, evaluations)
-    metrics = {**_numbers(entry["final"]), **extra}
+    # A fit has no evaluations to sum up: its numbers stand in the entry itself.
+    final = entry.get("final", {**entry, "seed": None})
+    metrics = {**_numbers(final), **extra}
     broken = sorted(key for key, value in metrics.items() if not math.isfinite(value))
     if broken or not metrics:
         reason = f"{', '.join(broken)} not finite" if broken else "no metric recorded"
@@ -171,11 +173,19 @@ def _extra_metrics(content: Mapping[str, Any], seed: int) -> dict[str, float]:
     return metrics
 
 
+def _updates(content: Mapping[str, Any]) -> int:
+    """Gradient updates of one run; the file counts those of all its runs together."""
+    hyperparameters = content["spec"]["hyperparameters"]
+    if "updates" in hyperparameters:
+        return int(hyperparameters["updates"])
+    return int(content["gradient_updates"]) // max(1, len(content["runs"]))
+
+
 def _record(content: Mapping[str, Any], name: str) -> Record:
     spec = content["spec"]
     return Record(
         path=name,
-        updates=int(content["gradient_updates"]),
+        updates=_updates(content),
         environment_steps=int(content["environment_steps"]),
         hyperparameters=spec["hyperparameters"],
         precision=str(content["precision"]),

@@ -82,9 +82,9 @@ def write_curves(space: Workspace, paper: str, results: Results) -> list[Path]:
 def _caption(space: Workspace, arms: Sequence[ArmResult]) -> str:
     counts = sorted({str(len(arm.runs)) for arm in arms})
     return (
-        f"Tier {space.tier}: {setting(arms)}; {' or '.join(counts)} runs a method. Mean, 95 % "
-        "Student-t band (cut at the frame), single runs thin. "
-        "Dotted: the paper's values, at its own budget."
+        f"Tier {space.tier}: {setting(arms)}; {' or '.join(counts)} runs a method. Thick: mean, with "
+        "its 95 % Student-t band from 3 runs on (cut at the frame). Thin: single runs, a cross where "
+        "one failed. Dotted: the values of the paper, at its own budget."
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +47,7 @@ class Summary:
     claims: tuple[Row, ...]
     scores: tuple[Row, ...]
     tables: tuple[Path, ...]
+    filled: int
     figures: tuple[Path, ...]
     ledger: Path
     problems: tuple[str, ...]
@@ -92,12 +93,21 @@ def read_summary(space: Workspace, results: Results) -> Summary:
         failed=sum(len(arm.failed) for arm in unique),
         missing=sum(len(arm.missing) for arm in unique),
         claims=tuple(row for row in _rows(ledger) if row["paper"] in space.papers),
-        scores=tuple(row for row in scores if row["ours_runs"] != "0"),
-        tables=tuple(tables),
-        figures=tuple(figures),
+        scores=_once(row for row in scores if row["ours_runs"] != "0"),
+        tables=tuple(table.relative_to(space.root) for table in tables),
+        filled=sum(
+            any(r["ours_runs"] != "0" for r in _rows(t.with_suffix(".csv"))) for t in tables
+        ),
+        figures=tuple(figure.relative_to(space.root) for figure in figures),
         ledger=Path(paths.claims),
         problems=results.problems,
     )
+
+
+def _once(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """Each number once, however many tables print it."""
+    found = {(row["metric"], row["task"], row["algorithm"]): row for row in rows}
+    return tuple(found.values())
 
 
 def _written(space: Workspace, pattern: str) -> list[Path]:
@@ -105,7 +115,7 @@ def _written(space: Workspace, pattern: str) -> list[Path]:
 
 
 def _number(text: str) -> str:
-    return f"{float(text):.3g}" if text else DASH
+    return f"{float(text):.4g}" if text else DASH
 
 
 def _pair(mean: str, spread: str, runs: str) -> str:
@@ -157,7 +167,8 @@ def _where(summary: Summary) -> list[str]:
 def _runs(summary: Summary) -> str:
     return (
         f"{summary.finished} runs finished, {summary.failed} failed, {summary.missing} missing; "
-        f"{len(summary.tables)} tables and {len(summary.figures)} figures written."
+        f"{len(summary.tables)} tables ({summary.filled} with numbers of ours) and "
+        f"{len(summary.figures)} figures written."
     )
 
 

@@ -1,0 +1,242 @@
+# ruff: noqa: RUF001, E501
+"""Tables: golden small ones in all formats, escaping, footnotes and difference rows."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from result_sets import CHECKOUT, MEDIUM, UMAZE, Bench, failed_run, run, runs
+from scipy import stats
+
+from analysis import claims, render
+from analysis.layout import Line, Section, TableLayout, read_layout
+from analysis.published import Published, Value, read_published
+from analysis.statistics import Interval
+from analysis.tables import Row, Table, build_table
+from analysis.workspace import TIERS
+from paper_tables.errors import PlanError
+
+ROMI = CHECKOUT / "paper_tables" / "romi"
+LAYOUT = TableLayout(
+    table="3",
+    title="Table 3",
+    metric="score",
+    unit="D4RL-normalised score",
+    lines=[
+        Line(algo="romi_bcq"),
+        Line(algo="fomi_bcq"),
+        Line(algo="bcq"),
+        Line(difference=["romi_bcq", "bcq"]),
+    ],
+    sections=[Section(title="maze2d", experiment={"smoke": "maze2d_small"}, tasks=[UMAZE])],
+)
+
+
+def table(bench: Bench, layout: TableLayout = LAYOUT) -> Table:
+    space, results = bench.space, bench.results()
+    entries = claims.judge_all(space, results)
+    return build_table("table3", layout, space, "romi", results, space.published("romi"), entries)
+
+
+GOLDEN = """\
+**Table 3. D4RL-normalised score; tier quick.**
+
+| Task | Algorithm | Ours (runs) | Single runs | Paper (runs) | Ours − paper | Updates | Claims |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |
+| maze2d-umaze-v1 | ROMI-BCQ | 30.7 ± 41.7 (3) | 20.0; 22.0; 50.0 | 139.5 ± 3.6 (3) | −108.8 ± 39.4 | 1,000 | – |
+|  | FOMI-BCQ | – | – | 8.1 ± 15.5 (3) | – | – | – |
+|  | BCQ | −4.3 ± 14.1 (3) | −9.0; −6.0; 2.0 | 41.1 ± 7.6 (3) | −45.4 ± 15.7 | 1,000 | – |
+|  | ROMI-BCQ − BCQ | +35.0 ± 37.0 (3) | – | 98.4 (3) | −63.4 | 1,000 | R21 direction only |
+
+- Ours: mean ± half-width of the 95 % Student-t interval over runs (seeds); a line with two algorithms is their difference with the Welch interval.
+- Paper: mean ± standard deviation over runs.
+- Ours − paper: with the 95 % Welch interval where the paper's spread allows one; budgets differ, see Updates.
+- –: not run in this tier, or not reported.
+- Data: generated locally (waypoint).
+- Setting: networks=small.
+- Evaluation: mean of the last 3 evaluations of a run; protocol: stratified, 14 episodes an evaluation.
+- Precision: float32.
+- Hardware: Test CPU (2 cores).
+- Versions: hindcast abc1234, python 3.11.7, torch 2.13.0.
+"""
+
+
+def test_golden_markdown(standard: Bench) -> None:
+    assert render.markdown(table(standard)) == GOLDEN.replace("_", "\\_")
+
+
+def test_numbers_behind_the_golden_table(standard: Bench) -> None:
+    romi, fomi, bcq, difference = table(standard).rows
+    assert romi.ours is not None
+    assert romi.ours.half_width == pytest.approx(4.302653 * np.std([20, 22, 50], ddof=1) / 3**0.5)
+    assert fomi.ours is None
+    expected = stats.ttest_ind_from_stats(
+        np.mean([20, 22, 50]), np.std([20, 22, 50], ddof=1), 3, 139.5, 3.6, 3, equal_var=False
+    )
+    own, paper = np.var([20, 22, 50], ddof=1) / 3, 3.6**2 / 3
+    degrees = (own + paper) ** 2 / (own**2 / 2 + paper**2 / 2)
+    assert romi.gap is not None
+    scale = romi.gap.mean / expected.statistic  # the standard error of the difference
+    assert romi.gap.half_width == pytest.approx(abs(scale) * stats.t.ppf(0.975, degrees))
+    assert bcq.published is not None
+    assert bcq.published.mean == 41.1
+    assert difference.ours is not None
+    assert difference.ours.mean == pytest.approx(92 / 3 + 13 / 3)
+
+
+def test_golden_csv(standard: Bench) -> None:
+    lines = render.comma_separated(table(standard)).splitlines()
+    assert lines[0].split(",") == list(render.CSV_COLUMNS)
+    assert lines[1] == (
+        "quick,maze2d,maze2d-umaze-v1,ROMI-BCQ,score,30.6667,41.6664,3,3,20 22 50,"
+        "139.5,3.6,sd,3,-108.833,39.355,1000,"
+    )
+    assert lines[2] == ("quick,maze2d,maze2d-umaze-v1,FOMI-BCQ,score,,,0,0,,8.1,15.5,sd,3,,,,")
+    assert lines[4].startswith("quick,maze2d,maze2d-umaze-v1,ROMI-BCQ - BCQ,score,35,37.0497,3,3,")
+    assert lines[4].endswith(",98.4,,none,3,-63.4,,1000,R21 direction only")
+
+
+def test_golden_latex(standard: Bench) -> None:
+    text = render.latex(table(standard))
+    assert (
+        r"\quad ROMI-BCQ & 30.7 $\pm$ 41.7 (3) & 20.0; 22.0; 50.0 & 139.5 $\pm$ 3.6 (3) & "
+        r"$-$108.8 $\pm$ 39.4 & 1,000 & -- \\" in text
+    )
+    assert r"\toprule" in text and r"\bottomrule" in text
+    assert "networks=small" in text
+    assert "95 \\% Student-t" in text
+
+
+def test_latex_escapes_every_special_character() -> None:
+    assert render.escape_latex("a_b & 5% {x} #1 $ ~ ^ \\ < >") == (
+        r"a\_b \& 5\% \{x\} \#1 \$ \textasciitilde{} \textasciicircum{} "
+        r"\textbackslash{} \textless{} \textgreater{}"
+    )
+
+
+def test_markdown_escapes_pipes() -> None:
+    row = Row("s", "a|b", "x")
+    layout = LAYOUT.model_copy(update={"title": "T|U"})
+    text = render.markdown(Table("t", "romi", "quick", layout, (row,)))
+    assert "| a\\|b | x |" in text
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX on this machine")
+@pytest.mark.parametrize("name", ["table3", "table8"])
+def test_latex_compiles(standard: Bench, tmp_path: Path, name: str) -> None:
+    layout = read_layout(ROMI / "tables.yaml", TIERS).tables[name]
+    (tmp_path / "table.tex").write_text(render.latex(table(standard, layout)))
+    (tmp_path / "page.tex").write_text(
+        r"\documentclass{article}\usepackage{booktabs,longtable}\begin{document}"
+        r"\input{table}\end{document}"
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout[-800:]
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "text"),
+    [(-0.04, 1, "0.0"), (-2.55, 1, "−2.5"), (0.0061, 4, "0.0061"), (139.5, 0, "140")],
+)
+def test_numbers_have_a_true_minus_and_no_negative_zero(
+    value: float, decimals: int, text: str
+) -> None:
+    assert render.figure(value, decimals) == text
+
+
+def test_one_run_has_no_half_width() -> None:
+    assert render.plus_minus(Interval(3.0, math.nan, 1), 1) == "3.0"
+
+
+def test_failed_runs_are_counted_and_named(bench: Bench) -> None:
+    bench.arm("bcq", [run(0, 1.0), failed_run(1), run(2, 3.0)])
+    text = render.markdown(table(bench))
+    assert "(2 of 3)" in text
+    assert "Left out, bcq on maze2d-umaze-v1 (networks=small): seed 1: critic loss" in (
+        text.replace("\\_", "_")
+    )
+
+
+def test_numbers_that_differ_in_origin_carry_marks(standard: Bench) -> None:
+    standard.change(standard.arms[1], data=[{"seed": 0, "source": "d4rl", "transitions": 5}])
+    text = render.markdown(table(standard))
+    assert "20.0; 22.0; 50.0" in text
+    assert "30.7 ± 41.7 (3) [a]" in text
+    assert "−4.3 ± 14.1 (3) [b]" in text
+    assert "Data: (a) d4rl file, 5 transitions; (b) generated locally (waypoint)." in text
+
+
+def test_other_tiers_and_other_cells_never_enter(bench: Bench) -> None:
+    bench.arm("bcq", runs([1.0, 2.0, 3.0]))
+    bench.arm("bcq", runs([100.0, 100.0, 100.0]), overrides={}, experiment="table3")
+    rows = table(bench).rows
+    assert rows[2].runs == (1.0, 2.0, 3.0)
+
+
+def test_goal_hold_has_no_column_for_a_paper_without_numbers(standard: Bench) -> None:
+    layout = read_layout(ROMI / "tables.yaml", TIERS).tables["table3_goal_hold"]
+    text = render.markdown(table(standard, layout))
+    assert "Paper" not in text.splitlines()[2]
+    assert "| 0.70 ± 0.00 (3) |" in text
+
+
+def test_all_tables_of_romi_find_their_published_values() -> None:
+    published = read_published(ROMI / "reference.csv")
+    layout = read_layout(ROMI / "tables.yaml", TIERS)
+    assert set(layout.tables) == {f"table{n}" for n in range(1, 12)} | {"table3_goal_hold"}
+    for name, one in layout.tables.items():
+        if not one.published:
+            continue
+        for section in one.sections:
+            for task in section.tasks:
+                for line in one.lines:
+                    assert _has_value(published, one, task, line), f"{name} {task} {line}"
+
+
+def _has_value(published: Published, layout: TableLayout, task: str, line: Line) -> bool:
+    if line.difference:
+        algo, metric = "-".join(line.difference), f"{layout.metric}_difference"
+        return published.find(layout.table, task, metric, algo=algo, cell="base") is not None
+    algo = line.reference or line.algo or ""
+    found = published.find(
+        layout.table, task, layout.metric, algo=algo, cell=line.cell, role=line.role or ""
+    )
+    return found is not None
+
+
+def test_published_numbers_of_romi() -> None:
+    published = read_published(ROMI / "reference.csv")
+    assert len(published.values) == 657
+    value = published.find("10", MEDIUM, "score", algo="romi_bcq", cell="horizon=20")
+    assert value is not None
+    assert (value.mean, value.spread, value.spread_kind, value.n) == (104.5, 54.7, "sd", 3)
+    pattern = published.find("7", "maze2d-umaze-dense-v1", "eta", algo="romi", cell="base")
+    assert pattern is not None
+    assert pattern.mean == 0.7
+
+
+def test_only_known_spreads_become_standard_deviations() -> None:
+    def value(kind: str, n: int | None) -> Value:
+        return Value("1", "t", "a", "base", "score", 1.0, 2.0, kind, n, "", "")
+
+    assert value("sd", 4).sd == 2.0
+    assert value("se", 4).sd == 4.0
+    assert value("ci95", 4).sd is None
+    assert value("unknown", 4).sd is None
+    assert value("sd", None).sd is None
+
+
+def test_a_layout_with_a_mistake_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "tables.yaml"
+    path.write_text("tables: {t: {table: '1', title: x, metric: score, unit: y, colour: red}}")
+    with pytest.raises(PlanError, match="colour"):
+        read_layout(path, TIERS)
+    path.write_text("curves: {table: '3', experiment: {soon: x}, tasks: [a], algorithms: [bcq]}")
+    with pytest.raises(PlanError, match="unknown tier 'soon'"):
+        read_layout(path, TIERS)
