@@ -25,6 +25,8 @@ from envs.rendering import TopView
 from envs.tasks import RewardFunction, Task, get_task
 
 Array = NDArray[np.float64]
+#: A step starts from at most 5 and full force adds less than 0.24 (100 N on 4.19 kg for 0.01 s).
+SPEED_BOUND = MAX_SPEED + 0.25
 
 
 class Maze2dEnv(gymnasium.Env[Array, NDArray[Any]]):
@@ -53,7 +55,9 @@ class Maze2dEnv(gymnasium.Env[Array, NDArray[Any]]):
         self.model = build_model(self.maze.name)
         self.data = mujoco.MjData(self.model)
         self._qpos, self._qvel, self._ctrl = self.data.qpos, self.data.qvel, self.data.ctrl
-        self.observation_space = Box(-np.inf, np.inf, (4,), np.float64)
+        low, high = np.array([0.0, 0.0, -SPEED_BOUND, -SPEED_BOUND]), np.empty(4)
+        high[:] = (*self.maze.walls.shape, SPEED_BOUND, SPEED_BOUND)
+        self.observation_space = Box(low, high, dtype=np.float64)
         self.action_space = Box(-1.0, 1.0, (2,), np.float32)
 
     def reset(
@@ -75,7 +79,13 @@ class Maze2dEnv(gymnasium.Env[Array, NDArray[Any]]):
         self._qvel[:] = velocity
 
     def step(self, action: Any) -> tuple[Array, float, bool, bool, dict[str, Any]]:
-        """One step of 0.01 s; the velocity is clipped per axis before it."""
+        """One step of 0.01 s; the velocity is clipped per axis before it.
+
+        Raises:
+            ValueError: the action is not finite.
+        """
+        if not np.isfinite(action).all():
+            raise ValueError(f"action is not finite: {action}")
         np.clip(self._qvel, -MAX_SPEED, MAX_SPEED, out=self._qvel)
         self._ctrl[:] = action  # the motors clip it to [-1, 1]
         mujoco.mj_step(self.model, self.data)

@@ -102,7 +102,15 @@ class Maze2dBatch:
         return self._physics.place(position, velocity).copy()
 
     def step(self, action: np.ndarray) -> BatchStep:
-        """One step of 0.01 s for every ball; see `envs.batch.BatchStep`."""
+        """One step of 0.01 s for every ball; see `envs.batch.BatchStep`.
+
+        Raises:
+            ValueError: the actions have another shape than ``[N, 2]`` or are not finite.
+        """
+        if action.shape != (self.num_envs, 2) or not np.isfinite(action).all():
+            shape = f"shape {action.shape}, wanted {(self.num_envs, 2)}"
+            wrong = shape if action.shape != (self.num_envs, 2) else "not finite"
+            raise ValueError(f"actions of {self.task.name}: {wrong}")
         observation = self._physics.step(action).copy()
         self._steps += 1
         distance = goal_distance(observation, self.maze.goal)

@@ -19,8 +19,8 @@ def wall_fraction(task: str, observation: np.ndarray) -> float:
     A state that is not finite counts as inside a wall.
     """
     position = np.asarray(observation, dtype=np.float64)[..., :2]
-    finite = np.isfinite(position).all(axis=-1)
-    inside = _maze_of(task).inside_wall(np.where(finite[..., None], position, -1.0))
+    finite = np.isfinite(position).all(axis=-1, keepdims=True)
+    inside = _maze_of(task).inside_wall(np.where(finite, position, -1.0))
     return float(inside.mean())
 
 

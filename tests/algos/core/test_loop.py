@@ -1,0 +1,106 @@
+"""The run loop with a toy learner whose numbers can be followed by hand."""
+
+import os
+import signal
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from algos.core.checkpoint import CHECKPOINT, CheckpointError
+from algos.core.loop import Interrupted, Loop, progress_csv
+
+
+@dataclass
+class Counter:
+    """A learner whose parameter is the sum of the update numbers drawn so far; metric = the update number."""
+
+    seeds: tuple[int, ...] = (0, 1)
+    chunk: int = 10
+    metrics: tuple[str, ...] = ("number",)
+    finished: bool = False
+    total: Tensor = field(default_factory=lambda: torch.zeros(2))
+    break_at: int | None = None
+    stop_at: int | None = None
+    seen: list[int] = field(default_factory=list)
+
+    def draw(self, chunk: int) -> Tensor:
+        return torch.arange(chunk * self.chunk, (chunk + 1) * self.chunk).float()
+
+    def update(self, drawn: Tensor, index: int) -> Tensor:
+        number = int(drawn[index])
+        self.seen.append(number)
+        self.total += number
+        value = torch.full((1, len(self.seeds)), float(number))
+        if self.break_at == number:
+            value[0, 1] = torch.nan
+        if self.stop_at == number:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return value
+
+    def state(self) -> dict[str, Any]:
+        return {"total": self.total}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.total = state["total"]
+
+
+def evaluate(update: int, alive: list[bool]) -> list[dict[str, Any] | None]:
+    return [{"score": float(update)} if ok else None for ok in alive]
+
+
+def loop(learner: Counter, scratch: Path, updates: int = 25, every: int = 7, **more: Any) -> Loop:
+    return Loop(learner, updates, every, evaluate, scratch, more.pop("digest", "d"), **more)
+
+
+def test_evaluations_come_on_time_with_the_mean_of_the_metrics_since_the_last(tmp_path: Path) -> None:
+    learner = Counter()
+    history = loop(learner, tmp_path).run()
+    assert learner.seen == list(range(25))
+    entries = history.evaluations[0]
+    assert [e["update"] for e in entries] == [7, 14, 21, 25]
+    assert [e["number"] for e in entries] == [3.0, 10.0, 17.0, 22.5]
+    assert history.evaluations[0] == history.evaluations[1]
+
+
+def test_a_run_that_breaks_is_stopped_and_recorded_the_other_goes_on(tmp_path: Path) -> None:
+    history = loop(Counter(break_at=16), tmp_path).run()
+    assert history.failures == [None, {"update": 17, "reason": "number is not finite"}]
+    assert [e["update"] for e in history.evaluations[1]] == [7, 14]
+    assert [e["number"] for e in history.evaluations[0]] == [3.0, 10.0, 17.0, 22.5]
+
+
+def test_training_ends_when_every_run_has_failed(tmp_path: Path) -> None:
+    learner = Counter()
+    failures: list[dict[str, Any] | None] = [{"update": 0, "reason": "x"}] * 2
+    history = loop(learner, tmp_path, failures=failures).run()
+    assert learner.seen == [] and history.evaluations == [[], []]
+
+
+@pytest.mark.parametrize("stop_at", [0, 6, 9, 13, 20])
+def test_sigterm_checkpoints_and_the_rest_is_the_same(tmp_path: Path, stop_at: int) -> None:
+    whole = loop(Counter(), tmp_path / "whole").run()
+    with pytest.raises(Interrupted) as stopped:
+        loop(Counter(stop_at=stop_at), tmp_path / "cut").run()
+    assert stopped.value.code == 128 + signal.SIGTERM
+    second = Counter()
+    resumed = loop(second, tmp_path / "cut").run()
+    assert second.seen == list(range(stop_at + 1, 25))
+    assert resumed.evaluations == whole.evaluations and resumed.update == whole.update
+    assert second.total.tolist() == [300.0, 300.0]
+
+
+def test_a_checkpoint_of_another_spec_is_refused_and_kept(tmp_path: Path) -> None:
+    loop(Counter(), tmp_path).run()
+    before = (tmp_path / CHECKPOINT).read_bytes()
+    with pytest.raises(CheckpointError, match="belongs to another spec .* delete its folder"):
+        loop(Counter(), tmp_path, digest="e").run()
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+
+
+def test_progress_table() -> None:
+    text = progress_csv((3, 4), [[{"update": 1, "score": 0.5, "by_start": {"a": 1}}], []])
+    assert text == "seed,update,score\n3,1,0.5\n"

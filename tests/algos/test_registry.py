@@ -1,0 +1,72 @@
+"""Every registered algorithm's file agrees with its dataclasses: being registered is being tested."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from algos.core.spec import implementation
+from algos.imagination.buffers import ImaginationConfig
+from algos.train import EvaluationConfig
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "config" / "algos"
+NAMES = sorted(p.stem for p in FOLDER.glob("*.yaml") if not p.stem.startswith("_"))
+
+
+def content(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+    return loaded
+
+
+def keys(name: str) -> dict[str, Any]:
+    loaded = content(name)
+    found: dict[str, Any] = {}
+    for parent in loaded.get("keys_from", []):
+        found |= keys(parent)
+    return found | (loaded.get("keys") or {})
+
+
+def implemented(name: str) -> bool:
+    module = content(name)["implementation"].split(":")[0]
+    return (ROOT / (module.replace(".", "/") + ".py")).exists() and not missing_fit(name)
+
+
+def missing_fit(name: str) -> bool:
+    fits = content(name).get("fits") or {}
+    return any(not implemented(fit["algo"]) for fit in fits.values() if "when" not in fit)
+
+
+def fields(*classes: Any) -> set[str]:
+    return {field.name for each in classes for field in dataclasses.fields(each)}
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if implemented(n)])
+def test_keys_equal_the_fields_of_the_dataclasses(name: str) -> None:
+    loaded = content(name)
+    config = implementation(loaded["implementation"]).Config
+    expected = fields(config)
+    if loaded["stage"] == "train":
+        expected |= fields(EvaluationConfig)
+        if loaded.get("fits"):
+            expected |= fields(ImaginationConfig)
+    assert set(keys(name)) == expected
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if implemented(n)])
+def test_dataclasses_have_no_defaults(name: str) -> None:
+    for field in dataclasses.fields(implementation(content(name)["implementation"]).Config):
+        assert field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_key_says_what_it_is_and_where_its_value_is_from(name: str) -> None:
+    for key, entry in (content(name).get("keys") or {}).items():
+        assert entry.get("source"), f"{name}.{key}: no source"
+        assert "default" in entry and entry.get("type"), f"{name}.{key}"
+
+
+def test_the_methods_of_this_version_are_implemented() -> None:
+    assert {"bc", "bcq", "romi_bcq", "fomi_bcq", "ensemble", "cvae"} <= {n for n in NAMES if implemented(n)}
