@@ -85,7 +85,8 @@ def read_summary(space: Workspace, results: Results) -> Summary:
     tables = [p for n in space.papers for p in _written(space, paths.table(n, "*", "md"))]
     figures = [p for n in space.papers for p in _written(space, paths.figure(n, "*", "png"))]
     scores = [row for table in tables for row in _rows(table.with_suffix(".csv"))]
-    unique = {id(arm.arm): arm for arm in results.arms if arm.arm.status == "planned"}.values()
+    # Experiments share runs: the result files, not the arms, tell them apart.
+    unique = {arm.arm.results: arm for arm in results.arms if arm.arm.results}.values()
     return Summary(
         tier=space.tier,
         title=space.plan.settings.title,

@@ -51,8 +51,14 @@ def test_summary_counts_and_shows_what_was_judged(written: Bench) -> None:
     assert "| not judged | 74 |" in text
     assert "| romi R21 | direction only |" in text
     assert "35 [-2.05, 72.05]" in text
-    assert f"| {UMAZE} | ROMI-BCQ | score | 30.67 ± 41.65 (3) | 139.5 ± 3.6 (3) | 1,000 |" in text
+    assert f"| {UMAZE} | ROMI-BCQ | score | 30.67 ± 41.67 (3) | 139.5 ± 3.6 (3) | 1,000 |" in text
     assert "results/quick/claims.csv" in text
+
+
+def test_runs_that_experiments_share_are_counted_once(standard: Bench) -> None:
+    standard.arm("bcq", None, experiment="table3")
+    text = report.write_report(standard.space, standard.results())
+    assert "6 runs finished, 0 failed, 0 missing" in text
 
 
 def test_summary_on_a_terminal_says_the_same(written: Bench) -> None:
