@@ -34,7 +34,7 @@ onstart:
 
 rule all:
     input:
-        TierPaths(GRID.tier).summary,
+        GRID.tier_files(GRID.tier),
     localrule: True
 
 
@@ -44,7 +44,7 @@ for TIER in GRID.tiers:
         name:
             TIER
         input:
-            TierPaths(TIER).summary,
+            lambda _, tier=TIER: GRID.tier_files(tier),
         localrule: True
 
 
@@ -59,7 +59,7 @@ for TARGET in GRID.targets:
             TierPaths(GRID.tier).log("report", TARGET),
         localrule: True
         params:
-            tier=GRID.tier,
+            options=GRID.report_options(GRID.tier),
         shell:
             "python -m analysis.report {params.options:q} > {log:q} 2>&1"
 

@@ -102,6 +102,10 @@ class Dag:
         items = [f"{slot}={folder}" for slot, folder in self.train(wildcards).fits.items()]
         return ["--fits", *items] if items else []
 
+    def tier_files(self, tier: str) -> list[str]:
+        """What a whole tier comes down to: its summary, and every result, also one that got lost."""
+        return [paths.TierPaths(tier).summary, *self.plan(tier).results()]
+
     def report_options(self, tier: str) -> list[str]:
         """Options of the report: the tier, and what else its plan was made with."""
         options = ["--tier", tier]

@@ -109,8 +109,8 @@ def test_another_workflow_can_import_this_one(fresh: Any) -> None:
     (other / "Snakefile").write_text(
         "module hindcast:\n"
         f'    snakefile: "{fresh.root}/Snakefile"\n'
-        f'    config: {{"tier": "tiny", "config_dir": "{fresh.root}/config",\n'
-        f'             "papers_dir": "{fresh.root}/paper_tables"}}\n'
+        f'    config: {{"tier": "tiny", "config_dir": "{fresh.root}/config", '
+        f'"papers_dir": "{fresh.root}/paper_tables"}}\n'
         "use rule * from hindcast as hindcast_*\n"
     )
     done = fresh.snakemake("-n", "-d", str(other), "-s", str(other / "Snakefile"), "hindcast_all")
