@@ -25,16 +25,25 @@ def budget(arm: ArmResult) -> str:
 
 def data(arm: ArmResult) -> str:
     """Source, generator and size of the data of an arm's runs; local data are called so."""
-    parts = []
+    sizes: dict[str, set[int]] = {}
     for record in arm.records:
         for entry in record.data:
             if entry["source"] == "local":
                 text = f"generated locally ({entry.get('generator', 'unknown generator')})"
             else:
                 text = f"{entry['source']} file"
-            size = entry.get("transitions")
-            parts.append(f"{text}, {size:,} transitions" if size else text)
-    return listed(parts)
+            sizes.setdefault(text, set()).add(int(entry.get("transitions") or 0))
+    return listed(f"{text}{_transitions(found)}" for text, found in sizes.items())
+
+
+def _transitions(sizes: set[int]) -> str:
+    """How much data, as a range where every seed has a data set of its own."""
+    known = sorted(sizes - {0})
+    if not known:
+        return ""
+    if len(known) == 1:
+        return f", {known[0]:,} transitions"
+    return f", {known[0]:,} to {known[-1]:,} transitions, a data set for each seed"
 
 
 def cell(arm: ArmResult) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,13 +16,10 @@ from paper_tables.plan import Device, Plan, make_plan
 from paper_tables.registry import read_papers, read_registry
 from paper_tables.schema import Judged
 
-#: Tiers in order of budget.
-TIERS = ("smoke", "quick", "standard", "paper")
-
 
 @dataclass(frozen=True)
 class Workspace:
-    """Everything the analysis of one tier starts from; `tiers` in order of budget."""
+    """Everything the analysis of one tier starts from; `tiers` as declared, in order of budget."""
 
     root: Path
     tier: str
@@ -58,11 +55,6 @@ class Workspace:
         return self.titles.get(algo, algo)
 
 
-def _order(declared: Iterable[str]) -> tuple[str, ...]:
-    """Tiers in order of budget; one that is not among `TIERS` counts as below them all."""
-    return (*(name for name in declared if name not in TIERS), *TIERS)
-
-
 def open_workspace(
     tier: str,
     papers: Sequence[str] | None = None,
@@ -81,7 +73,7 @@ def open_workspace(
     return Workspace(
         root=root,
         tier=tier,
-        tiers=_order(registry.tiers),
+        tiers=tuple(registry.tiers),
         judged=plan.settings.judged,
         papers=names,
         plan=plan,

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from analysis.load import Results, load
-from analysis.workspace import TIERS, Workspace
+from analysis.workspace import Workspace
 from paper_tables import paths
 from paper_tables.digest import spec_digest
 from paper_tables.plan import Arm, Plan
-from paper_tables.schema import Tier
+from paper_tables.schema import Tier, TiersFile, read_model
 
 CHECKOUT = Path(__file__).parents[2]
+TIERS = tuple(read_model(TiersFile, CHECKOUT / "config" / "tiers.yaml").tiers)
 TITLES = {"romi_bcq": "ROMI-BCQ", "fomi_bcq": "FOMI-BCQ", "bcq": "BCQ", "bc": "BC"}
 UMAZE, MEDIUM = "maze2d-umaze-v1", "maze2d-medium-v1"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from result_sets import CHECKOUT, MEDIUM, UMAZE, Bench, failed_run, run, runs
+from result_sets import CHECKOUT, MEDIUM, TIERS, UMAZE, Bench, failed_run, run, runs
 from scipy import stats
 
 from analysis import claims
@@ -17,7 +17,6 @@ from analysis.claim_file import COLUMNS, Claim, parse_arm, read_claims
 from analysis.claims import Entry
 from analysis.errors import AnalysisError
 from analysis.verdicts import Verdict
-from analysis.workspace import TIERS
 from paper_tables.registry import read_papers
 
 ROMI = CHECKOUT / "paper_tables" / "romi" / "claims.csv"

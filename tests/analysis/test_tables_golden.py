@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from result_sets import CHECKOUT, MEDIUM, UMAZE, Bench, failed_run, run, runs
+from result_sets import CHECKOUT, MEDIUM, TIERS, UMAZE, Bench, failed_run, run, runs
 from scipy import stats
 
 from analysis import claims, render
@@ -18,7 +18,6 @@ from analysis.layout import Line, Section, TableLayout, read_layout
 from analysis.published import Published, Value, read_published
 from analysis.statistics import Interval
 from analysis.tables import Row, Table, build_table
-from analysis.workspace import TIERS
 from paper_tables.errors import PlanError
 
 ROMI = CHECKOUT / "paper_tables" / "romi"
@@ -240,3 +239,17 @@ def test_a_layout_with_a_mistake_is_one_line(tmp_path: Path) -> None:
     path.write_text("curves: {table: '3', experiment: {soon: x}, tasks: [a], algorithms: [bcq]}")
     with pytest.raises(PlanError, match="unknown tier 'soon'"):
         read_layout(path, TIERS)
+
+
+def test_data_sets_of_single_seeds_are_summed_up_as_a_range(standard: Bench) -> None:
+    entries = [
+        {"seed": s, "source": "local", "generator": "waypoint", "transitions": 1000 + s}
+        for s in range(3)
+    ]
+    for arm in standard.arms:
+        standard.change(arm, data=entries)
+    text = render.markdown(table(standard))
+    assert (
+        "Data: generated locally (waypoint), 1,000 to 1,002 transitions, a data set for each seed."
+        in text
+    )
