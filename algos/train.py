@@ -18,7 +18,7 @@ from torch import Tensor
 
 from algos import jobs
 from algos.core.loop import Loop
-from algos.core.spec import JobSpec, implementation
+from algos.core.spec import JobSpec, SpecError, implementation
 from algos.data import RunData, layout_of, load_runs
 from algos.evaluation import Start, run_episodes, summarise
 from algos.imagination.buffers import (
@@ -89,7 +89,7 @@ def _imagination(spec: JobSpec) -> tuple[type[ImaginationConfig], ...]:
 def _train(job: jobs.Job) -> Any:
     spec = job.spec
     data = load_runs(job.data, spec.seeds, spec.task, True, job.device)
-    fits = {slot: FittedModel.load(folder, job.device) for slot, folder in job.fits.items()}
+    fits = load_fits(job)
     batches = make_batches(spec, data, fits)
     learner = build_learner(spec, batches, job.device)
     evaluation = evaluation_config(spec)
@@ -111,6 +111,22 @@ def _train(job: jobs.Job) -> Any:
     infos = [{"seed": seed, **run.info} for seed, run in zip(spec.seeds, data, strict=True)]
     extra = {"fits": fit_records, "data": infos}
     return jobs.keep_finished(job, history, learner.policy_state(), extra)
+
+
+def load_fits(job: jobs.Job) -> dict[str, FittedModel]:
+    """The fitted models by slot, checked to be the ones the spec names, for the same seeds.
+
+    Raises:
+        SpecError: a fit is of another spec or of other seeds.
+    """
+    fits = {slot: FittedModel.load(folder, job.device) for slot, folder in job.fits.items()}
+    for slot, model in fits.items():
+        if model.record["digest"] != job.spec.fits[slot]:
+            raise SpecError(f"{job.fits[slot]}: fit {slot} is of another spec; run the fit job again")
+        seeds = [run["seed"] for run in model.record["runs"]]
+        if seeds != list(job.spec.seeds):
+            raise SpecError(f"{job.fits[slot]}: fit {slot} has seeds {seeds}, not {job.spec.seeds}")
+    return fits
 
 
 def fit_failures(spec: JobSpec, fits: dict[str, FittedModel]) -> list[dict[str, Any] | None]:

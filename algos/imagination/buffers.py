@@ -112,8 +112,14 @@ def imagine(
 def rollout_policy(
     config: ImaginationConfig, fits: dict[str, FittedModel], run: int, layout: Layout
 ) -> RolloutPolicy:
-    """The policy named by ``rollout_policy``."""
+    """The policy named by ``rollout_policy``.
+
+    Raises:
+        ValueError: it has to be fitted and no fit was given.
+    """
     if config.rollout_policy == "uniform":
         return UniformPolicy(layout.action_dim)
+    if "rollout_policy" not in fits:
+        raise ValueError(f"rollout_policy {config.rollout_policy}: needs a fit in slot rollout_policy")
     fit = fits["rollout_policy"]
     return load_cvae(fit.tensors, run, fit.record["runs"][run]["latent_clip"])

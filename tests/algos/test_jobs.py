@@ -1,0 +1,306 @@
+"""Whole jobs on a tiny data set: files, determinism, blocks, resuming, failures, bad input."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from algos import jobs
+from algos.core import checkpoint
+from algos.evaluate import evaluate
+from algos.merge import merge
+from tests.algos.conftest import ROOT, make_spec
+
+Run = Callable[..., Path]
+METRIC_FILES = ("progress.csv", "policy.safetensors")
+
+
+def fitted(run_job: Run, seeds: tuple[int, ...] = (0,), name: str = "dynamics", **changes: Any) -> tuple[Path, str]:
+    spec = make_spec("ensemble", seeds, **changes)
+    return run_job("fit", spec, name), json.loads(spec)["digest"]
+
+
+def romi(run_job: Run, seeds: tuple[int, ...], name: str, algo: str = "romi_bcq", **changes: Any) -> Path:
+    direction = "backward" if algo == "romi_bcq" else "forward"
+    folder, digest = fitted(run_job, seeds, f"{name}-fit", direction=direction)
+    spec = make_spec(algo, seeds, {"dynamics": digest}, rollout_policy="uniform", **changes)
+    return run_job("train", spec, name, {"dynamics": folder})
+
+
+def record(folder: Path, name: str = "run.json") -> Any:
+    return json.loads((folder / name).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("algo", ["bc", "bcq", "romi_bcq", "fomi_bcq"])
+def test_every_method_runs_to_a_result(run_job: Run, algo: str) -> None:
+    if algo in ("bc", "bcq"):
+        folder = run_job("train", make_spec(algo), algo)
+    else:
+        folder = romi(run_job, (0,), algo, algo)
+    evaluate(["--run", str(folder), "--out", str(folder / "evaluation.json")])
+    merge(["--run", str(folder), "--out", str(folder / "result.json")])
+    result = record(folder, "result.json")
+    run = result["runs"][0]
+    assert run["status"] == "finished" and [e["update"] for e in run["evaluations"]] == [20, 40, 60]
+    scores = [e["score"] for e in run["evaluations"]]
+    assert run["final"]["score"] == pytest.approx(np.mean(scores[-2:]))
+    assert run["final"]["score_best"] == max(scores) and run["final"]["score_last"] == scores[-1]
+    assert result["evaluation"]["runs"][0]["seed"] == 0
+    assert len(result["evaluation"]["runs"][0]["returns_by_start"]) == 7
+    assert set(result["fits"]) == (set() if algo in ("bc", "bcq") else {"dynamics"})
+    assert result["gradient_updates"] == 60 and result["data"][0]["source"] == "local"
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "evaluation.json", "policy.safetensors", "progress.csv", "result.json", "run.json",
+    ]  # fmt: skip
+
+
+def test_cvae_rollouts_run(run_job: Run) -> None:
+    dynamics, digest = fitted(run_job)
+    spec = make_spec("cvae")
+    policy = run_job("fit", spec, "cvae")
+    slots = {"dynamics": digest, "rollout_policy": json.loads(spec)["digest"]}
+    train = make_spec("romi_bcq", (0,), slots, rollout_policy="cvae")
+    folder = run_job("train", train, "romi", {"dynamics": dynamics, "rollout_policy": policy})
+    assert record(folder)["runs"][0]["status"] == "finished"
+
+
+def test_two_runs_of_one_spec_give_the_same_bytes(run_job: Run) -> None:
+    first, second = romi(run_job, (0,), "a"), romi(run_job, (0,), "b")
+    for name in METRIC_FILES:
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+    assert record(first)["runs"] == record(second)["runs"]
+
+
+def test_a_run_alone_equals_the_same_run_in_a_block_of_four(run_job: Run) -> None:
+    block, alone = romi(run_job, (0, 1, 2, 3), "block"), romi(run_job, (2,), "alone")
+    assert record(block)["runs"][2] == record(alone)["runs"][0]
+    theirs = checkpoint.load(block / "policy.safetensors")
+    own = checkpoint.load(alone / "policy.safetensors")
+    assert all(torch.equal(theirs[name][2], own[name][0]) for name in own)
+
+
+def test_eta_zero_equals_plain_bcq_bit_for_bit(run_job: Run) -> None:
+    plain = run_job("train", make_spec("bcq"), "plain")
+    mixed = romi(run_job, (0,), "mixed", eta=0.0)
+    for name in METRIC_FILES:
+        assert (plain / name).read_bytes() == (mixed / name).read_bytes()
+
+
+def test_known_rewards_change_the_outcome(run_job: Run) -> None:
+    model, known = romi(run_job, (0,), "model"), romi(run_job, (0,), "known", reward_source="known")
+    assert (model / "progress.csv").read_bytes() != (known / "progress.csv").read_bytes()
+
+
+def start_train(spec: str, data: Path, out: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "algos.train", "--spec", spec, "--data", str(data), "--out", str(out)]
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
+
+
+def scratch_of(out: Path, spec: str) -> Path:
+    digest = json.loads(spec)["digest"][:16]
+    return out.parents[1] / "scratch" / digest / "seeds0-0"
+
+
+def wait_for_checkpoint(process: subprocess.Popen[bytes], path: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not path.exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.02)
+
+
+def test_sigkill_at_a_random_moment_and_restart_give_the_same_bytes(tmp_path: Path, data: list[Path]) -> None:
+    spec = make_spec("bcq", updates=200, evaluate_every=100)
+    whole, cut = tmp_path / "runs" / "whole", tmp_path / "runs" / "cut"
+    assert start_train(spec, data[0], tmp_path / "elsewhere" / "runs" / "whole").wait(120) == 0
+    # a first trainer stops after a while with a checkpoint, a second is killed without one of its own
+    first = start_train(spec, data[0], cut)
+    wait_for_checkpoint(first, scratch_of(cut, spec) / "lock")
+    time.sleep(3.0 + random.random())
+    first.send_signal(signal.SIGTERM)
+    first.wait(60)
+    second = start_train(spec, data[0], cut)
+    time.sleep(2.0 + 2 * random.random())
+    second.send_signal(signal.SIGKILL)
+    second.wait(60)
+    assert start_train(spec, data[0], cut).wait(120) == 0
+    whole = tmp_path / "elsewhere" / "runs" / "whole"
+    for name in METRIC_FILES:
+        assert (whole / name).read_bytes() == (cut / name).read_bytes()
+    assert record(whole)["runs"] == record(cut)["runs"]
+
+
+def test_a_finished_job_emits_its_outputs_again_without_training(
+    run_job: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = run_job("train", make_spec("bcq"), "a")
+    before = {name: (folder / name).read_bytes() for name in METRIC_FILES}
+    for path in folder.iterdir():
+        path.unlink()
+    monkeypatch.setattr("algos.train.load_runs", lambda *_: pytest.fail("trained again"))
+    run_job("train", make_spec("bcq"), "a")
+    assert {name: (folder / name).read_bytes() for name in METRIC_FILES} == before
+
+
+def test_a_second_trainer_in_the_same_folder_is_turned_away(
+    tmp_path: Path, data: list[Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = make_spec("bcq", updates=100_000, evaluate_every=100_000)
+    out = tmp_path / "runs" / "x"
+    first = start_train(spec, data[0], out)
+    lock = scratch_of(out, spec) / "lock"
+    wait_for_checkpoint(first, lock)
+    while not lock.read_text():
+        time.sleep(0.02)
+    second = start_train(spec, data[0], out)
+    assert second.wait(60) == 2
+    assert second.stderr is not None
+    message = second.stderr.read().decode()
+    assert f"pid {first.pid} on" in message and f"kill {first.pid}" in message
+    assert message.count("\n") == 1
+    assert first.poll() is None
+    first.send_signal(signal.SIGKILL)
+    first.wait(30)
+
+
+def test_a_diverged_run_is_recorded_and_the_others_are_kept(
+    run_job: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    healthy = run_job("train", make_spec("bcq", (1,)), "alone")
+    from algos.offline.bcq import BCQ
+
+    plain = BCQ.update
+
+    def poisoned(self: BCQ, drawn: Any, index: int) -> Any:
+        if index == 25:  # the 26th update of the first chunk
+            with torch.no_grad():
+                self.critic.weights[0][0].fill_(torch.nan)
+        return plain(self, drawn, index)
+
+    monkeypatch.setattr(BCQ, "update", poisoned)
+    folder = run_job("train", make_spec("bcq", (0, 1)), "block")
+    runs = record(folder)["runs"]
+    assert runs[0]["status"] == "failed" and runs[0]["final"] is None
+    assert runs[0]["failure"] == {"update": 26, "reason": "critic_loss is not finite"}
+    assert [e["update"] for e in runs[0]["evaluations"]] == [20]
+    assert runs[1] == record(healthy)["runs"][0]
+
+
+def test_a_failed_fit_is_a_failed_run(run_job: Run) -> None:
+    folder, digest = fitted(run_job, (0, 1))
+    fit = record(folder, "fit.json")
+    fit["runs"][0] = {"seed": 0, "status": "failed", "failure": {"update": 7, "reason": "loss is not finite"}}
+    (folder / "fit.json").write_text(json.dumps(fit))
+    spec = make_spec("romi_bcq", (0, 1), {"dynamics": digest}, rollout_policy="uniform")
+    runs = record(run_job("train", spec, "romi", {"dynamics": folder}))["runs"]
+    assert runs[0]["failure"] == {"update": 0, "reason": "fit dynamics: loss is not finite at update 7"}
+    assert runs[1]["status"] == "finished"
+
+
+def expect_error(capsys: pytest.CaptureFixture[str], work: Callable[[], Any]) -> str:
+    """The one line that a job prints when its input is bad."""
+    with pytest.raises(SystemExit) as stopped:
+        jobs.main(work)
+    assert stopped.value.code == 2
+    message = capsys.readouterr().err
+    assert message.startswith("error: ") and message.count("\n") == 1
+    return message
+
+
+def changed(spec: str, **changes: Any) -> str:
+    from algos.core.spec import digest_of
+
+    raw = json.loads(spec)
+    raw["hyperparameters"] |= changes
+    raw["digest"] = digest_of(raw)
+    return json.dumps(raw)
+
+
+def test_bad_specs_are_one_line_errors(
+    run_job: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    good = make_spec("bcq")
+    cases = {
+        changed(good, taau=1.0): "bcq: unknown key taau (did you mean tau?)",
+        good.replace('"discount": 0.99', '"discount": 0.98'): "digest does not fit",
+        good.replace('"precision"', '"precison"'): "missing key precision",
+    }
+    for spec, expected in cases.items():
+        message = expect_error(capsys, lambda spec=spec: run_job("train", spec, "x"))
+        assert expected in message
+    with pytest.raises(SystemExit):
+        jobs.main(lambda: run_job("train", "{not json", "x"))
+    assert not list(tmp_path.rglob("run.json"))
+
+
+def test_fits_must_be_those_of_the_spec(run_job: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = make_spec("romi_bcq", (0,), {"dynamics": "0" * 64}, rollout_policy="uniform")
+    message = expect_error(capsys, lambda: run_job("train", spec, "x"))
+    assert "--fits: the spec wants ['dynamics'], got []" in message
+    folder, digest = fitted(run_job)
+    message = expect_error(capsys, lambda: run_job("train", spec, "x", {"dynamics": folder}))
+    assert "fit dynamics is of another spec; run the fit job again" in message
+    others = make_spec("romi_bcq", (1,), {"dynamics": digest}, rollout_policy="uniform")
+    message = expect_error(capsys, lambda: run_job("train", others, "x", {"dynamics": folder}))
+    assert "fit dynamics has seeds [0], not (1,)" in message
+    cvae = make_spec("romi_bcq", (0,), {"dynamics": digest}, rollout_policy="cvae")
+    message = expect_error(capsys, lambda: run_job("train", cvae, "x", {"dynamics": folder}))
+    assert "rollout_policy cvae: needs a fit in slot rollout_policy" in message
+
+
+def test_a_checkpoint_of_another_spec_is_refused(
+    run_job: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    spec = make_spec("bcq")
+    scratch = tmp_path / "results" / "test" / "scratch" / json.loads(spec)["digest"][:16] / "seeds0-0"
+    checkpoint.save(scratch / checkpoint.CHECKPOINT, {"digest": "f" * 64})
+    message = expect_error(capsys, lambda: run_job("train", spec, "x"))
+    assert "belongs to another spec" in message and "delete its folder" in message
+    assert (scratch / checkpoint.CHECKPOINT).exists()
+
+
+def test_damaged_data_is_refused_before_training(
+    tmp_path: Path, data: list[Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    from algos.train import train
+
+    broken = tmp_path / "nan.hdf5"
+    broken.write_bytes(data[0].read_bytes())
+    with h5py.File(broken, "r+") as file:
+        file["observations"][123, 0] = np.nan
+    cut = tmp_path / "cut.hdf5"
+    cut.write_bytes(data[0].read_bytes()[:5000])
+    for path in (broken, cut, tmp_path / "missing.hdf5"):
+        arguments = ["--spec", make_spec("bcq"), "--data", str(path), "--out", str(tmp_path / "out")]
+        message = expect_error(capsys, lambda arguments=arguments: train(arguments))
+        assert path.name in message
+    assert os.listdir(tmp_path / "out") == ["scratch"]
+    assert os.listdir(tmp_path / "out" / "scratch") == ["lock"]
+
+
+def test_no_space_left_is_said_before_training(
+    run_job: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from algos.core import files
+
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda _: type("u", (), {"free": 10}))
+    message = expect_error(capsys, lambda: run_job("train", make_spec("bcq"), "x"))
+    assert "a training job needs 64 MB but only 0 MB are free; free some space" in message
+
+
+def test_wrong_number_of_data_files(capsys: pytest.CaptureFixture[str], data: list[Path], tmp_path: Path) -> None:
+    from algos.train import train
+
+    arguments = ["--spec", make_spec("bcq", (0, 1, 2)), "--out", str(tmp_path), "--data", *map(str, data[:2])]
+    message = expect_error(capsys, lambda: train(arguments))
+    assert "2 files for 3 seeds" in message
