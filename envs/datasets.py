@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import mujoco
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress
@@ -21,6 +20,7 @@ from rich.progress import Progress
 from envs import loader, storage
 from envs.errors import DatasetError, FetchError, TaskError
 from envs.fetch import fetch
+from envs.simulator import mujoco
 from envs.spec import GENERATORS, DataSpec, local_spec
 from envs.tasks import get_task
 
@@ -102,9 +102,8 @@ def _progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
 
 def _command_generate(arguments: argparse.Namespace) -> None:
     if arguments.spec:
-        given = [
-            name for name in ("task", "seed", "transitions", "option") if getattr(arguments, name)
-        ]
+        flags = ("task", "seed", "transitions", "option")
+        given = [name for name in flags if getattr(arguments, name) not in (None, [])]
         if given:
             raise TaskError(f"--{given[0]}: not together with --spec, which says it all")
         spec = DataSpec.parse(arguments.spec)

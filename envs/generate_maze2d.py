@@ -159,7 +159,7 @@ def _drive(
     maze = get_maze(task.options["maze"])
     cells = np.array(maze.start_cells, dtype=np.float64)
     start, ways, noise = (
-        numpy_generator(seed, f"waypoint/{part}") for part in ["start", "ways", "noise"]
+        numpy_generator(seed, f"waypoint/{part}") for part in ("start", "ways", "noise")
     )
     targets = _Targets(cells, task.horizon, balls, numpy_generator(seed, "waypoint/targets"))
     controller = WaypointController(maze, balls)

@@ -7,7 +7,6 @@ import sys
 from typing import Any
 
 import gymnasium
-import mujoco
 import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from envs.maze2d_physics import (
 )
 from envs.mazes import Maze, get_maze
 from envs.rendering import TopView
+from envs.simulator import mujoco
 from envs.tasks import RewardFunction, Task, get_task
 
 Array = NDArray[np.float64]

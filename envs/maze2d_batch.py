@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import mujoco
 import numpy as np
-from mujoco import rollout
 
 from envs.batch import BatchStep, Start
 from envs.maze2d_physics import GOAL_RADIUS, MAX_SPEED, build_model, goal_distance
 from envs.mazes import get_maze
+from envs.simulator import mujoco, rollout
 from envs.tasks import Task
 
 START_JITTER = 0.1  # start position: cell + U(-START_JITTER, START_JITTER) per axis

@@ -13,10 +13,10 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import mujoco
 import numpy as np
 
 from envs.mazes import Maze, get_maze
+from envs.simulator import mujoco
 
 TIMESTEP = 0.01  # s, one physics step is one environment step
 GEAR = 100.0  # N at full action
@@ -38,7 +38,7 @@ _XML = """
     <global offwidth="1280" offheight="1280"/>
   </visual>
   <worldbody>
-    <geom name="floor" type="plane" size="{rows} {columns} .1" pos="{rows} {columns} -.1"
+    <geom name="floor" type="plane" size="0 0 1" pos="0 0 -.1"
       rgba=".93 .93 .9 1" contype="0" conaffinity="0"/>
     <camera name="top" pos="{centre_x} {centre_y} {height}" xyaxes="0 1 0 -1 0 0" fovy="45"/>
     <site name="goal" pos="{goal_x} {goal_y} 0" size="{goal_radius} .01" type="cylinder"
@@ -77,11 +77,9 @@ def build_xml(maze: Maze) -> str:
         name=maze.name,
         timestep=TIMESTEP,
         iterations=SOLVER_ITERATIONS,
-        rows=rows,
-        columns=columns,
         centre_x=(rows + 1) / 2,
         centre_y=(columns + 1) / 2,
-        height=1.35 * max(rows, columns),
+        height=1.25 * max(rows, columns),
         goal_x=maze.goal[0] + REST,
         goal_y=maze.goal[1] + REST,
         goal_radius=GOAL_RADIUS,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import os
 from typing import Any
 
-import mujoco
 import numpy as np
 
 from envs.errors import RenderingError
+from envs.simulator import mujoco
 
 BACKENDS = ("egl", "osmesa", "glfw")
 REMEDY = "install libegl1 or libosmesa6, or set MUJOCO_GL to egl, osmesa or glfw"
@@ -43,6 +44,7 @@ class TopView:
         self._model = model
         self._draw = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._draw)
+        atexit.register(self.close)  # a context that outlives its display prints an error
 
     def frame(self, data: Any) -> np.ndarray:
         """One picture, uint8 ``[height, width, 3]``."""
@@ -63,5 +65,6 @@ class TopView:
 
     def close(self) -> None:
         """Free the context."""
+        atexit.unregister(self.close)
         self._draw.free()
         self._context.free()
