@@ -38,6 +38,12 @@ rule all:
     localrule: True
 
 
+rule results:
+    input:
+        GRID.plan(GRID.tier).results(),
+    localrule: True
+
+
 for TIER in GRID.tiers:
 
     rule:
@@ -78,7 +84,7 @@ rule data:
         runtime=60,
         gpu=0,
     params:
-        spec=lambda _, output: GRID.job(output[0]).json,
+        spec=lambda wildcards: GRID.data(wildcards).json,
     shell:
         "python -m envs.datasets generate --spec {params.spec:q} --out {output:q} > {log:q} 2>&1"
 
@@ -121,7 +127,7 @@ rule train:
         digest=lambda wildcards: GRID.train(wildcards).digest,
         spec=lambda wildcards: GRID.train(wildcards).json,
         # Folders come from functions of `input` and `output`: such params never trigger a re-run.
-        fits=lambda wildcards, input: GRID.fit_options(wildcards),
+        fits=lambda wildcards, input: GRID.fit_options(wildcards, input.fits),
         out=lambda _, output: Path(output[0]).parent,
     shell:
         "python -m algos.train --spec {params.spec:q} --data {input.data:q} {params.fits:q}"
@@ -139,7 +145,7 @@ rule evaluate:
     resources:
         mem_mb=2000,
         runtime=120,
-        gpu=0,
+        gpu=int(GRID.device == "cuda"),
     params:
         run=lambda _, input: Path(input[0]).parent,
     shell:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,10 @@ SETTINGS: dict[str, str] = {
     "data_source": "",
     "container": "hindcast.sif",
 }
+
+
+#: Files of a fit that training reads.
+FIT_INPUTS = paths.FIT_FILES[:2]
 
 
 class Dag:
@@ -78,6 +82,11 @@ class Dag:
             raise PlanError(f"{path}: no arm of the planned tiers asks for it")
         return self._jobs[path]
 
+    def data(self, wildcards: Any) -> Job:
+        """The data job of a rule's wildcards."""
+        file = f"{wildcards.source}-{wildcards.digest}.hdf5"
+        return self.job(f"data/{wildcards.task}/{file}")
+
     def fit(self, wildcards: Any) -> Job:
         """The fit job of a rule's wildcards."""
         place = paths.TierPaths(wildcards.tier).fit
@@ -95,12 +104,17 @@ class Dag:
     def fit_files(self, wildcards: Any) -> list[str]:
         """Files of the fits that a train job needs."""
         folders = self.train(wildcards).fits.values()
-        return [f"{folder}/{name}" for folder in folders for name in paths.FIT_FILES[:2]]
+        return [f"{folder}/{name}" for folder in folders for name in FIT_INPUTS]
 
-    def fit_options(self, wildcards: Any) -> list[str]:
-        """The `--fits slot=DIR ..` part of a train job's shell line, empty without fits."""
-        items = [f"{slot}={folder}" for slot, folder in self.train(wildcards).fits.items()]
-        return ["--fits", *items] if items else []
+    def fit_options(self, wildcards: Any, files: Sequence[str]) -> list[str]:
+        """The `--fits slot=DIR ..` part of a train job's shell line, empty without fits.
+
+        The folders are those of `files`, the inputs that `fit_files` asked for: where results lie
+        in a bucket, Snakemake hands out local copies of them elsewhere.
+        """
+        folders = [str(Path(file).parent) for file in files[:: len(FIT_INPUTS)]]
+        items = zip(self.train(wildcards).fits, folders, strict=True)
+        return ["--fits", *(f"{slot}={folder}" for slot, folder in items)] if folders else []
 
     def tier_files(self, tier: str) -> list[str]:
         """What a whole tier comes down to: its summary, and every result, also one that got lost."""
