@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -163,8 +164,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PlanError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    try:
+        _print_plan(plan, options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader (head, a pager) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _print_plan(plan: Plan, options: argparse.Namespace) -> None:
     if options.json:
         print(as_json(plan, options.missing))
-        return 0
-    print_sheets(f"{plan.tier}: {plan.settings.title}", sheets(plan, options.missing))
-    return 0
+    elif options.missing and not plan.blocked:
+        print(f"{plan.tier}: everything that this tier declares can run")
+    else:
+        print_sheets(f"{plan.tier}: {plan.settings.title}", sheets(plan, options.missing))
