@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from algos.core.replay import Layout
-from envs import loader
+from envs.loader import load, rows
+from envs.tasks import get_task
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,6 @@ class RunData:
 
 def layout_of(task: str) -> Layout:
     """Columns of a packed row of a task."""
-    from envs.tasks import get_task
-
     found = get_task(task)
     return Layout(found.observation_dim, found.action_dim)
 
@@ -49,7 +48,7 @@ def load_runs(
     """One `RunData` a seed from one file for all, or one a seed in order; a file is read once.
 
     Raises:
-        loader.DatasetError: a file is damaged or belongs to another task.
+        DatasetError: a file is damaged or belongs to another task.
         ValueError: the number of files fits neither one nor the seeds.
     """
     if len(files) not in (1, len(seeds)):
@@ -65,14 +64,14 @@ def load_runs(
 def _load(
     file: Path, task: str, include_terminal: bool, layout: Layout, device: torch.device
 ) -> RunData:
-    dataset = loader.load(file, task)
-    rows = loader.rows(dataset, include_terminal)
+    dataset = load(file, task)
+    found = rows(dataset, include_terminal)
     packed = layout.pack(
-        torch.from_numpy(rows.observation),
-        torch.from_numpy(rows.action),
-        torch.from_numpy(rows.reward),
-        torch.from_numpy(rows.next_observation),
-        torch.from_numpy(rows.terminated),
+        torch.from_numpy(found.observation),
+        torch.from_numpy(found.action),
+        torch.from_numpy(found.reward),
+        torch.from_numpy(found.next_observation),
+        torch.from_numpy(found.terminated),
     )
     info = {
         "source": dataset.source,
@@ -80,4 +79,4 @@ def _load(
         "sha256": dataset.sha256,
         "transitions": len(packed),
     }
-    return RunData(packed.to(device), rows.trajectory, rows.reward, info)
+    return RunData(packed.to(device), found.trajectory, found.reward, info)

@@ -36,10 +36,12 @@ class Finding:
 
 
 def python_version() -> Finding:
-    """Python 3.11 or newer."""
+    """The interpreter; 3.11 is what the pins were made for."""
     found = ".".join(map(str, sys.version_info[:3]))
-    if sys.version_info < (3, 11):
-        return Finding("python", "bad", found, "install Python 3.11 and run `make PYTHON=python3.11 install`")
+    if sys.version_info[:2] != (3, 11):
+        return Finding(
+            "python", "note", found, "the pins were made on 3.11: `make PYTHON=python3.11`"
+        )
     return Finding("python", "ok", found)
 
 
@@ -47,7 +49,9 @@ def pinned_versions() -> Finding:
     """Installed versions against ``constraints.txt``."""
     path = Path("constraints.txt")
     if not path.exists():
-        return Finding("versions", "note", "constraints.txt not found", "run this from the checkout's folder")
+        return Finding(
+            "versions", "note", "constraints.txt not found", "run this from the checkout's folder"
+        )
     pins = [line.split("==") for line in path.read_text(encoding="utf-8").split() if "==" in line]
     wrong = []
     for name, pinned in pins:
@@ -59,7 +63,9 @@ def pinned_versions() -> Finding:
             wrong.append(f"{name} {installed} (pinned {pinned})")
     if wrong:
         shown = ", ".join(wrong[:4]) + (f" and {len(wrong) - 4} more" if len(wrong) > 4 else "")
-        return Finding("versions", "note", shown, "numbers may differ; `pip install -c constraints.txt -e .`")
+        return Finding(
+            "versions", "note", shown, "numbers may differ; `pip install -c constraints.txt -e .`"
+        )
     return Finding("versions", "ok", f"{len(pins)} pins agree")
 
 
@@ -67,7 +73,9 @@ def torch_device() -> Finding:
     """The device jobs will train on."""
     device = machine.device()
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
-    return Finding("torch", "ok", f"{torch.__version__} on {name}", "set HINDCAST_DEVICE=cpu|cuda to choose")
+    return Finding(
+        "torch", "ok", f"{torch.__version__} on {name}", "set HINDCAST_DEVICE=cpu|cuda to choose"
+    )
 
 
 def threads() -> Finding:
@@ -75,7 +83,9 @@ def threads() -> Finding:
     cores = os.cpu_count() or 1
     advice = f"run `snakemake --cores {cores} all`; every job uses one thread"
     if os.environ.get("OMP_NUM_THREADS", "1") != "1":
-        return Finding("cores", "note", f"{cores}, OMP_NUM_THREADS is set", f"unset OMP_NUM_THREADS; {advice}")
+        return Finding(
+            "cores", "note", f"{cores}, OMP_NUM_THREADS is set", f"unset OMP_NUM_THREADS; {advice}"
+        )
     return Finding("cores", "ok", str(cores), advice)
 
 
@@ -86,7 +96,12 @@ def precision() -> Finding:
     found = f"bfloat16 products are {ratio:.1f}x as fast as float32 ({amx})"
     if ratio < BFLOAT16_SPEEDUP:
         return Finding("precision", "note", found, "stay with precision float32 (the default)")
-    return Finding("precision", "ok", found, "precision: bfloat16 is an option for long runs; tables use float32")
+    return Finding(
+        "precision",
+        "ok",
+        found,
+        "precision: bfloat16 is an option for long runs; tables use float32",
+    )
 
 
 def _product_seconds(dtype: torch.dtype) -> float:
@@ -110,8 +125,15 @@ def simulator() -> Finding:
         env.reset(np.random.default_rng(0), "random")
         env.step(np.zeros((2, 2)))
     except Exception as error:  # a doctor reports whatever is wrong
-        return Finding("mujoco", "bad", f"{type(error).__name__}: {error}", "`pip install -c constraints.txt -e .`")
-    return Finding("mujoco", "ok", f"{importlib.metadata.version('mujoco')}, a maze builds and steps")
+        return Finding(
+            "mujoco",
+            "bad",
+            f"{type(error).__name__}: {error}",
+            "`pip install -c constraints.txt -e .`",
+        )
+    return Finding(
+        "mujoco", "ok", f"{importlib.metadata.version('mujoco')}, a maze builds and steps"
+    )
 
 
 def rendering() -> Finding:
@@ -128,7 +150,9 @@ def rendering() -> Finding:
         env.close()
     except Exception as error:  # a doctor reports whatever is wrong
         found = f"MUJOCO_GL {backend}: {type(error).__name__}"
-        advice = "only figures with pictures need it: install libegl1 libegl-mesa0 and set MUJOCO_GL=egl"
+        advice = (
+            "only figures with pictures need it: install libegl1 libegl-mesa0 and set MUJOCO_GL=egl"
+        )
         return Finding("rendering", "note", found, advice)
     return Finding("rendering", "ok", f"works (MUJOCO_GL {backend})")
 
@@ -145,7 +169,9 @@ def memory() -> Finding:
     """Physical memory a core."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIGABYTE
     if total < MIN_MEMORY_GB:
-        return Finding("memory", "note", f"{total:.1f} GB", "run fewer jobs at once: snakemake --cores 1")
+        return Finding(
+            "memory", "note", f"{total:.1f} GB", "run fewer jobs at once: snakemake --cores 1"
+        )
     return Finding("memory", "ok", f"{total:.0f} GB")
 
 

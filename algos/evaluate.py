@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from envs.batch import make_batch
 
 from algos import jobs
 from algos.core import checkpoint, files, machine
@@ -21,6 +20,7 @@ from algos.evaluation import run_episodes, summarise
 from algos.imagination.mixture import Mixture
 from algos.merge import read
 from algos.train import build_learner
+from envs.batch import make_batch
 
 EPISODES_PER_START = 3
 COUNTER = 2**31 - 1  # a stream of its own, apart from every evaluation during training

@@ -7,11 +7,11 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
-from envs.batch import BatchEnv, make_batch
-from envs.tasks import get_task
 from torch import Tensor
 
 from algos.core.randomness import numpy_generator, torch_generator
+from envs.batch import BatchEnv, make_batch
+from envs.tasks import get_task
 
 Start = Literal["random", "stratified"]
 

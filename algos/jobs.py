@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from envs.loader import DatasetError
 from torch import Tensor
 
 from algos.core import checkpoint, files, machine
 from algos.core.checkpoint import CheckpointError, FolderLock, LockedError
 from algos.core.loop import History, progress_csv
 from algos.core.spec import JobSpec, SpecError
+from envs.loader import DatasetError
 
 FINAL = "final.safetensors"
 BAD_INPUT = 2

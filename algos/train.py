@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from envs.tasks import get_task, reward_function
 from torch import Tensor
 
 from algos import jobs
@@ -30,6 +29,7 @@ from algos.imagination.buffers import (
 from algos.imagination.mixture import Mixture
 from algos.imagination.starts import Starts
 from envs import terminations
+from envs.tasks import get_task, reward_function
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,9 @@ def load_fits(job: jobs.Job) -> dict[str, FittedModel]:
     fits = {slot: FittedModel.load(folder, job.device) for slot, folder in job.fits.items()}
     for slot, model in fits.items():
         if model.record["digest"] != job.spec.fits[slot]:
-            raise SpecError(f"{job.fits[slot]}: fit {slot} is of another spec; run the fit job again")
+            raise SpecError(
+                f"{job.fits[slot]}: fit {slot} is of another spec; run the fit job again"
+            )
         seeds = [run["seed"] for run in model.record["runs"]]
         if seeds != list(job.spec.seeds):
             raise SpecError(f"{job.fits[slot]}: fit {slot} has seeds {seeds}, not {job.spec.seeds}")

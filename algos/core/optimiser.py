@@ -75,7 +75,7 @@ class Adam:
         return [each for index in indices for each in tensors[index].detach().unbind(0)]
 
     def _gradients(self, indices: list[int]) -> list[Tensor]:
-        found = []
+        found: list[Tensor] = []
         for index in indices:
             gradient = self.parameters[index].grad
             if gradient is None:

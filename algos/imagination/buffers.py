@@ -120,6 +120,8 @@ def rollout_policy(
     if config.rollout_policy == "uniform":
         return UniformPolicy(layout.action_dim)
     if "rollout_policy" not in fits:
-        raise ValueError(f"rollout_policy {config.rollout_policy}: needs a fit in slot rollout_policy")
+        raise ValueError(
+            f"rollout_policy {config.rollout_policy}: needs a fit in slot rollout_policy"
+        )
     fit = fits["rollout_policy"]
     return load_cvae(fit.tensors, run, fit.record["runs"][run]["latent_clip"])

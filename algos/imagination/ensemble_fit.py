@@ -97,9 +97,7 @@ class EnsembleFit:
             precision=precision,
             name=f"{config.direction}-ensemble",
         ).to(self.device)
-        self.optimiser = Adam(
-            self.network.parameters(), config.learning_rate, self._decays()
-        )
+        self.optimiser = Adam(self.network.parameters(), config.learning_rate, self._decays())
         shape = (len(seeds), config.members)
         self.best = torch.full(shape, UNSEEN_MSE)
         self.errors = torch.full((*shape, outputs), UNSEEN_MSE)

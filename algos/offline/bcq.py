@@ -90,9 +90,7 @@ class BCQ:
         self.critic, self.target_critic = network("critic", 1, 2), network("critic", 1, 2)
         self.actor, self.target_actor = network("actor", action, 1), network("actor", action, 1)
         self.vae_optimiser = Adam(self.vae.parameters(), config.vae_learning_rate)
-        self.critic_optimiser = Adam(
-            self.critic.parameters(), config.critic_learning_rate
-        )
+        self.critic_optimiser = Adam(self.critic.parameters(), config.critic_learning_rate)
         self.actor_optimiser = Adam(self.actor.parameters(), config.actor_learning_rate)
 
     def draw(self, chunk: int) -> Drawn:
@@ -163,7 +161,7 @@ class BCQ:
             candidate = self.candidates(state, noise)
         action = self.perturbed(self.actor, state, candidate)
         q = self.critic(torch.cat([state, action], dim=-1), frozen=True, first_only=True)
-        loss = -q.mean(dim=(1, 2, 3))
+        loss: Tensor = -q.mean(dim=(1, 2, 3))
         self.actor_optimiser.step(loss.sum())
         return loss.detach()
 
@@ -227,9 +225,7 @@ class BCQ:
         """Everything needed to continue bit for bit."""
         return {
             "networks": {name: dict(net.state_dict()) for name, net in self._networks().items()},
-            "optimisers": {
-                name: opt.state() for name, opt in self._optimisers().items()
-            },
+            "optimisers": {name: opt.state() for name, opt in self._optimisers().items()},
         }
 
     def restore(self, state: dict[str, Any]) -> None:

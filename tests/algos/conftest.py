@@ -44,20 +44,30 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def defaults(algo: str) -> dict[str, Any]:
     """Default values of an algorithm's keys."""
-    content = yaml.safe_load((ROOT / "config" / "algos" / f"{algo}.yaml").read_text(encoding="utf-8"))
+    content = yaml.safe_load(
+        (ROOT / "config" / "algos" / f"{algo}.yaml").read_text(encoding="utf-8")
+    )
     found: dict[str, Any] = {}
     for parent in content.get("keys_from", []):
         found |= defaults(parent)
     return found | {name: key["default"] for name, key in (content.get("keys") or {}).items()}
 
 
-def make_spec(algo: str, seeds: tuple[int, ...] = (0,), fits: dict[str, str] | None = None, **changes: Any) -> str:
+def make_spec(
+    algo: str, seeds: tuple[int, ...] = (0,), fits: dict[str, str] | None = None, **changes: Any
+) -> str:
     """A short train or fit spec as the plan would write it."""
-    content = yaml.safe_load((ROOT / "config" / "algos" / f"{algo}.yaml").read_text(encoding="utf-8"))
+    content = yaml.safe_load(
+        (ROOT / "config" / "algos" / f"{algo}.yaml").read_text(encoding="utf-8")
+    )
     values = defaults(algo)
     if algo in ("bc", "cvae"):
         values["hidden"] = [16, 16]
-    values |= {k: v for k, v in SHORT.items() if k in values and not (k == "hidden" and algo in ("bc", "cvae"))}
+    values |= {
+        k: v
+        for k, v in SHORT.items()
+        if k in values and not (k == "hidden" and algo in ("bc", "cvae"))
+    }
     spec: dict[str, Any] = {
         "stage": content["stage"],
         "algo": algo,
@@ -76,7 +86,9 @@ def make_spec(algo: str, seeds: tuple[int, ...] = (0,), fits: dict[str, str] | N
 
 
 @pytest.fixture
-def run_job(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, data: list[Path]) -> Callable[..., Path]:
+def run_job(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, data: list[Path]
+) -> Callable[..., Path]:
     """Run a fit or train job in this process; returns its folder."""
     monkeypatch.chdir(ROOT)
 

@@ -26,12 +26,16 @@ Run = Callable[..., Path]
 METRIC_FILES = ("progress.csv", "policy.safetensors")
 
 
-def fitted(run_job: Run, seeds: tuple[int, ...] = (0,), name: str = "dynamics", **changes: Any) -> tuple[Path, str]:
+def fitted(
+    run_job: Run, seeds: tuple[int, ...] = (0,), name: str = "dynamics", **changes: Any
+) -> tuple[Path, str]:
     spec = make_spec("ensemble", seeds, **changes)
     return run_job("fit", spec, name), json.loads(spec)["digest"]
 
 
-def romi(run_job: Run, seeds: tuple[int, ...], name: str, algo: str = "romi_bcq", **changes: Any) -> Path:
+def romi(
+    run_job: Run, seeds: tuple[int, ...], name: str, algo: str = "romi_bcq", **changes: Any
+) -> Path:
     direction = "backward" if algo == "romi_bcq" else "forward"
     folder, digest = fitted(run_job, seeds, f"{name}-fit", direction=direction)
     spec = make_spec(algo, seeds, {"dynamics": digest}, rollout_policy="uniform", **changes)
@@ -44,10 +48,8 @@ def record(folder: Path, name: str = "run.json") -> Any:
 
 @pytest.mark.parametrize("algo", ["bc", "bcq", "romi_bcq", "fomi_bcq"])
 def test_every_method_runs_to_a_result(run_job: Run, algo: str) -> None:
-    if algo in ("bc", "bcq"):
-        folder = run_job("train", make_spec(algo), algo)
-    else:
-        folder = romi(run_job, (0,), algo, algo)
+    plain = algo in ("bc", "bcq")
+    folder = run_job("train", make_spec(algo), algo) if plain else romi(run_job, (0,), algo, algo)
     evaluate(["--run", str(folder), "--out", str(folder / "evaluation.json")])
     merge(["--run", str(folder), "--out", str(folder / "result.json")])
     result = record(folder, "result.json")
@@ -103,7 +105,17 @@ def test_known_rewards_change_the_outcome(run_job: Run) -> None:
 
 
 def start_train(spec: str, data: Path, out: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "algos.train", "--spec", spec, "--data", str(data), "--out", str(out)]
+    command = [
+        sys.executable,
+        "-m",
+        "algos.train",
+        "--spec",
+        spec,
+        "--data",
+        str(data),
+        "--out",
+        str(out),
+    ]
     return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
 
 
@@ -118,7 +130,9 @@ def wait_for_checkpoint(process: subprocess.Popen[bytes], path: Path) -> None:
         time.sleep(0.02)
 
 
-def test_sigkill_at_a_random_moment_and_restart_give_the_same_bytes(tmp_path: Path, data: list[Path]) -> None:
+def test_sigkill_at_a_random_moment_and_restart_give_the_same_bytes(
+    tmp_path: Path, data: list[Path]
+) -> None:
     spec = make_spec("bcq", updates=200, evaluate_every=100)
     whole, cut = tmp_path / "runs" / "whole", tmp_path / "runs" / "cut"
     assert start_train(spec, data[0], tmp_path / "elsewhere" / "runs" / "whole").wait(120) == 0
@@ -152,7 +166,10 @@ def test_a_finished_job_emits_its_outputs_again_without_training(
 
 
 def test_a_second_trainer_in_the_same_folder_is_turned_away(
-    tmp_path: Path, data: list[Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    data: list[Path],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     spec = make_spec("bcq", updates=100_000, evaluate_every=100_000)
     out = tmp_path / "runs" / "x"
@@ -198,11 +215,18 @@ def test_a_diverged_run_is_recorded_and_the_others_are_kept(
 def test_a_failed_fit_is_a_failed_run(run_job: Run) -> None:
     folder, digest = fitted(run_job, (0, 1))
     fit = record(folder, "fit.json")
-    fit["runs"][0] = {"seed": 0, "status": "failed", "failure": {"update": 7, "reason": "loss is not finite"}}
+    fit["runs"][0] = {
+        "seed": 0,
+        "status": "failed",
+        "failure": {"update": 7, "reason": "loss is not finite"},
+    }
     (folder / "fit.json").write_text(json.dumps(fit))
     spec = make_spec("romi_bcq", (0, 1), {"dynamics": digest}, rollout_policy="uniform")
     runs = record(run_job("train", spec, "romi", {"dynamics": folder}))["runs"]
-    assert runs[0]["failure"] == {"update": 0, "reason": "fit dynamics: loss is not finite at update 7"}
+    assert runs[0]["failure"] == {
+        "update": 0,
+        "reason": "fit dynamics: loss is not finite at update 7",
+    }
     assert runs[1]["status"] == "finished"
 
 
@@ -261,7 +285,9 @@ def test_a_checkpoint_of_another_spec_is_refused(
     run_job: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     spec = make_spec("bcq")
-    scratch = tmp_path / "results" / "test" / "scratch" / json.loads(spec)["digest"][:16] / "seeds0-0"
+    scratch = (
+        tmp_path / "results" / "test" / "scratch" / json.loads(spec)["digest"][:16] / "seeds0-0"
+    )
     checkpoint.save(scratch / checkpoint.CHECKPOINT, {"digest": "f" * 64})
     message = expect_error(capsys, lambda: run_job("train", spec, "x"))
     assert "belongs to another spec" in message and "delete its folder" in message
@@ -269,7 +295,10 @@ def test_a_checkpoint_of_another_spec_is_refused(
 
 
 def test_damaged_data_is_refused_before_training(
-    tmp_path: Path, data: list[Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    data: list[Path],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(ROOT)
     from algos.train import train
@@ -281,7 +310,14 @@ def test_damaged_data_is_refused_before_training(
     cut = tmp_path / "cut.hdf5"
     cut.write_bytes(data[0].read_bytes()[:5000])
     for path in (broken, cut, tmp_path / "missing.hdf5"):
-        arguments = ["--spec", make_spec("bcq"), "--data", str(path), "--out", str(tmp_path / "out")]
+        arguments = [
+            "--spec",
+            make_spec("bcq"),
+            "--data",
+            str(path),
+            "--out",
+            str(tmp_path / "out"),
+        ]
         message = expect_error(capsys, lambda arguments=arguments: train(arguments))
         assert path.name in message
     assert os.listdir(tmp_path / "out") == ["scratch"]
@@ -298,9 +334,18 @@ def test_no_space_left_is_said_before_training(
     assert "a training job needs 64 MB but only 0 MB are free; free some space" in message
 
 
-def test_wrong_number_of_data_files(capsys: pytest.CaptureFixture[str], data: list[Path], tmp_path: Path) -> None:
+def test_wrong_number_of_data_files(
+    capsys: pytest.CaptureFixture[str], data: list[Path], tmp_path: Path
+) -> None:
     from algos.train import train
 
-    arguments = ["--spec", make_spec("bcq", (0, 1, 2)), "--out", str(tmp_path), "--data", *map(str, data[:2])]
+    arguments = [
+        "--spec",
+        make_spec("bcq", (0, 1, 2)),
+        "--out",
+        str(tmp_path),
+        "--data",
+        *map(str, data[:2]),
+    ]
     message = expect_error(capsys, lambda: train(arguments))
     assert "2 files for 3 seeds" in message

@@ -27,7 +27,9 @@ def test_a_damaged_file_names_itself_and_the_remedy(tmp_path: Path, damage: byte
     path = tmp_path / "x.safetensors"
     save(path, {"a": torch.zeros(1000)})
     path.write_bytes(path.read_bytes()[:500] if damage is None else damage)
-    with pytest.raises(CheckpointError, match=r"x\.safetensors: not a readable checkpoint.*delete it"):
+    with pytest.raises(
+        CheckpointError, match=r"x\.safetensors: not a readable checkpoint.*delete it"
+    ):
         load(path)
 
 
@@ -52,7 +54,9 @@ def test_too_little_space_is_said_before_writing(
 ) -> None:
     usage = type("usage", (), {"free": 5})
     monkeypatch.setattr(files.shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(files.OutOfSpaceError, match="a checkpoint needs 1 MB but only 0 MB are free; free"):
+    with pytest.raises(
+        files.OutOfSpaceError, match="a checkpoint needs 1 MB but only 0 MB are free; free"
+    ):
         save(tmp_path / "x.safetensors", {"a": torch.zeros(2)})
     assert os.listdir(tmp_path) == []
 
@@ -70,7 +74,9 @@ def test_a_second_trainer_is_told_the_pid_and_the_remedy(tmp_path: Path) -> None
     process.start()
     assert ready.wait(60)
     with (
-        pytest.raises(LockedError, match=f"pid {process.pid} on .* is training here; .*kill {process.pid}"),
+        pytest.raises(
+            LockedError, match=f"pid {process.pid} on .* is training here; .*kill {process.pid}"
+        ),
         FolderLock(tmp_path),
     ):
         pass

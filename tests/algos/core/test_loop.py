@@ -56,7 +56,9 @@ def loop(learner: Counter, scratch: Path, updates: int = 25, every: int = 7, **m
     return Loop(learner, updates, every, evaluate, scratch, more.pop("digest", "d"), **more)
 
 
-def test_evaluations_come_on_time_with_the_mean_of_the_metrics_since_the_last(tmp_path: Path) -> None:
+def test_evaluations_come_on_time_with_the_mean_of_the_metrics_since_the_last(
+    tmp_path: Path,
+) -> None:
     learner = Counter()
     history = loop(learner, tmp_path).run()
     assert learner.seen == list(range(25))
@@ -96,7 +98,7 @@ def test_sigterm_checkpoints_and_the_rest_is_the_same(tmp_path: Path, stop_at: i
 def test_a_checkpoint_of_another_spec_is_refused_and_kept(tmp_path: Path) -> None:
     loop(Counter(), tmp_path).run()
     before = (tmp_path / CHECKPOINT).read_bytes()
-    with pytest.raises(CheckpointError, match="belongs to another spec .* delete its folder"):
+    with pytest.raises(CheckpointError, match=r"belongs to another spec .* delete its folder"):
         loop(Counter(), tmp_path, digest="e").run()
     assert (tmp_path / CHECKPOINT).read_bytes() == before
 

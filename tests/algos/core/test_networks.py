@@ -69,13 +69,17 @@ def test_truncated_normal_initialisation() -> None:
 def test_a_run_alone_equals_the_run_in_a_block_bitwise(precision: str, members: int) -> None:
     def outputs_and_gradients(seeds: tuple[int, ...]) -> list[torch.Tensor]:
         net = MLP((6, 64, 64, 2), seeds=seeds, name="n", members=members, precision=precision)  # type: ignore[arg-type]
-        x = torch.stack([torch.randn(1, 100, 6, generator=torch.Generator().manual_seed(s)) for s in seeds])
+        x = torch.stack(
+            [torch.randn(1, 100, 6, generator=torch.Generator().manual_seed(s)) for s in seeds]
+        )
         y = net(x)
         y.square().mean(dim=(2, 3)).sum().backward()
         index = seeds.index(7)
         return [y[index], *(p.grad[index] for p in net.parameters() if p.grad is not None)]
 
-    for block, alone in zip(outputs_and_gradients((5, 7, 8, 9)), outputs_and_gradients((7,)), strict=True):
+    for block, alone in zip(
+        outputs_and_gradients((5, 7, 8, 9)), outputs_and_gradients((7,)), strict=True
+    ):
         assert torch.equal(block, alone)
 
 

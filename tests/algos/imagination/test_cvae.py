@@ -34,7 +34,9 @@ def train(method: CVAEFit, updates: int) -> list[Tensor]:
 def test_both_modes_of_a_bimodal_behaviour_appear() -> None:
     method = fit()
     metrics = train(method, 1500)
-    assert float(metrics[-1][0]) < 0.1 * 0.49  # reconstruction far below the variance of the actions
+    assert (
+        float(metrics[-1][0]) < 0.1 * 0.49
+    )  # reconstruction far below the variance of the actions
     policy = load_cvae(method.result()[0], 0, latent_clip=2.0)
     actions = policy(torch.full((2000, 1), 10.0), torch.Generator().manual_seed(0))
     assert float(actions.abs().max()) <= 1.0

@@ -124,7 +124,9 @@ def test_a_run_alone_equals_the_run_in_a_block() -> None:
 
 
 def test_run_stops_at_the_sixth_evaluation_without_improvement() -> None:
-    learner = fit([linear_rows(), linear_rows(seed=1)], (0, 1), max_updates=10_000, learning_rate=0.0)
+    learner = fit(
+        [linear_rows(), linear_rows(seed=1)], (0, 1), max_updates=10_000, learning_rate=0.0
+    )
     learner.evaluate(1, [True, True])  # the first evaluation always improves on nothing
     for evaluation in range(2, 7):
         learner.evaluate(evaluation, [True, True])
@@ -143,7 +145,9 @@ def test_a_snapshot_needs_an_improvement_of_one_percent() -> None:
     with torch.no_grad():
         learner.network.body.weights[0].add_(1e-7)
     learner.evaluate(2, [True])
-    assert torch.equal(learner.snapshot["body.weights.0"], before) and torch.equal(learner.best, first)
+    assert torch.equal(learner.snapshot["body.weights.0"], before) and torch.equal(
+        learner.best, first
+    )
     with torch.no_grad():
         learner.best.mul_(2)
     learner.evaluate(3, [True])
@@ -216,5 +220,7 @@ def test_samples_have_the_predicted_mean_and_variance() -> None:
 
 
 def test_too_few_rows_is_an_error() -> None:
-    with pytest.raises(ValueError, match="200 rows are too few for a hold-out of 200 and batches of 64"):
+    with pytest.raises(
+        ValueError, match="200 rows are too few for a hold-out of 200 and batches of 64"
+    ):
         EnsembleFit(config(), [linear_rows(200)], LAYOUT, (0,), 1000, "float32")

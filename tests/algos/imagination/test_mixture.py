@@ -7,7 +7,14 @@ from algos.imagination.starts import weighted_starts
 
 @pytest.mark.parametrize(
     ("batch", "eta", "real"),
-    [(100, 0.1, 90), (100, 0.7, 30), (100, 0.5, 50), (100, 0.3, 70), (256, 0.1, 231), (100, 0.0, 100)],
+    [
+        (100, 0.1, 90),
+        (100, 0.7, 30),
+        (100, 0.5, 50),
+        (100, 0.3, 70),
+        (256, 0.1, 231),
+        (100, 0.0, 100),
+    ],
 )
 def test_batch_composition(batch: int, eta: float, real: int) -> None:
     assert real_share(batch, eta) == real

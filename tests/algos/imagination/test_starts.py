@@ -19,7 +19,10 @@ def test_every_row_carries_its_trajectorys_return() -> None:
 
 def test_weights_are_shifted_and_divided_by_their_range_but_never_stretched() -> None:
     assert return_weights(np.array([2.0, 4.0, 12.0])).tolist() == [0.0, 0.2, 1.0]
-    assert return_weights(np.array([0.0, 0.5])).tolist() == [0.0, 0.5]  # range below one: not stretched
+    assert return_weights(np.array([0.0, 0.5])).tolist() == [
+        0.0,
+        0.5,
+    ]  # range below one: not stretched
 
 
 def test_weighted_draws_follow_the_weights() -> None:
@@ -47,7 +50,9 @@ def test_no_row_twice_in_a_minibatch_and_inclusion_as_in_successive_sampling() -
 
 def test_too_few_positive_rows_is_an_error_with_a_remedy() -> None:
     draw = weighted_starts(np.array([0.0, 1.0, 0.0]))
-    with pytest.raises(ValueError, match=r"1 rows have a positive return weight, 2 are to be drawn.*rollout_batch"):
+    with pytest.raises(
+        ValueError, match=r"1 rows have a positive return weight, 2 are to be drawn.*rollout_batch"
+    ):
         draw(2, torch.Generator())
 
 

@@ -1,9 +1,11 @@
+import itertools
+
 import pytest
 import torch
 from torch import Tensor
 
 from algos.core.replay import Layout
-from algos.imagination.ensemble import Dynamics, Direction
+from algos.imagination.ensemble import Direction, Dynamics
 from algos.imagination.rollout_policies import UniformPolicy
 from algos.imagination.starts import uniform_starts
 from algos.imagination.traces import Tracer, fill
@@ -29,7 +31,9 @@ def never(state: Tensor) -> Tensor:
 
 
 def roll(direction: Direction, starts: Tensor, horizon: int = 4, **more: object) -> list[Tensor]:
-    tracer = Tracer(toy_dynamics(direction), UniformPolicy(1), more.pop("terminal", never), horizon, **more)  # type: ignore[arg-type]
+    tracer = Tracer(
+        toy_dynamics(direction), UniformPolicy(1), more.pop("terminal", never), horizon, **more
+    )  # type: ignore[arg-type]
     return tracer.roll(starts, torch.Generator().manual_seed(0), LAYOUT)
 
 
@@ -37,7 +41,7 @@ def test_backward_chain_ends_on_the_real_state_bit_for_bit() -> None:
     starts = torch.randn(50, 1)
     steps = [LAYOUT.unpack(rows) for rows in roll("backward", starts)]
     assert torch.equal(steps[0].next_observation, starts)
-    for earlier, later in zip(steps[:-1], steps[1:], strict=True):
+    for earlier, later in itertools.pairwise(steps):
         # walking the chain backwards: the next step's s' is this step's s
         assert torch.equal(later.next_observation, earlier.observation)
     for step in steps:  # each tuple obeys the forward law of the system
@@ -49,7 +53,7 @@ def test_forward_chain_starts_on_the_real_state_bit_for_bit() -> None:
     starts = torch.randn(50, 1)
     steps = [LAYOUT.unpack(rows) for rows in roll("forward", starts)]
     assert torch.equal(steps[0].observation, starts)
-    for earlier, later in zip(steps[:-1], steps[1:], strict=True):
+    for earlier, later in itertools.pairwise(steps):
         assert torch.equal(later.observation, earlier.next_observation)
     for step in steps:
         moved = step.observation + STEP * step.action
@@ -75,7 +79,9 @@ def test_forward_of_a_time_symmetric_system_is_backward_with_the_states_exchange
     ahead = [LAYOUT.unpack(rows) for rows in roll("forward", starts)]
     for b, f in zip(back, ahead, strict=True):
         assert torch.equal(b.action, f.action)  # same generator
-        torch.testing.assert_close(b.observation - b.next_observation, f.observation - f.next_observation)
+        torch.testing.assert_close(
+            b.observation - b.next_observation, f.observation - f.next_observation
+        )
         # reflecting one chain about the start states gives the other
     first_b, first_f = back[0], ahead[0]
     torch.testing.assert_close(
@@ -100,7 +106,10 @@ def test_fixed_mode_continues_from_a_healthy_predecessor_and_flags_only_the_last
     found = False
     for seed in range(20):
         tracer = Tracer(toy_dynamics("backward"), UniformPolicy(1), fallen, 3, "fixed")
-        steps = [LAYOUT.unpack(r) for r in tracer.roll(starts, torch.Generator().manual_seed(seed), LAYOUT)]
+        steps = [
+            LAYOUT.unpack(r)
+            for r in tracer.roll(starts, torch.Generator().manual_seed(seed), LAYOUT)
+        ]
         if len(steps[0].observation) == 0:
             continue  # the predecessor was terminal: no transition leaves a terminal state
         assert steps[0].terminated.item() == 1.0 and float(steps[0].observation) <= 1.0
@@ -133,7 +142,13 @@ def test_fill_is_exact_in_size_and_a_pure_function_of_the_seed() -> None:
 
     def make(seed: int, size: int) -> Tensor:
         return fill(
-            tracer, states, uniform_starts(100), size=size, rollout_batch=16, seed=seed, layout=LAYOUT
+            tracer,
+            states,
+            uniform_starts(100),
+            size=size,
+            rollout_batch=16,
+            seed=seed,
+            layout=LAYOUT,
         )
 
     buffer = make(0, 100)
@@ -150,5 +165,11 @@ def test_fill_from_terminal_states_only_is_an_error() -> None:
     tracer = Tracer(toy_dynamics("backward"), UniformPolicy(1), lambda s: s[:, 0] > -9, 3, "fixed")
     with pytest.raises(RuntimeError, match="no transition"):
         fill(
-            tracer, torch.zeros(5, 1), uniform_starts(5), size=10, rollout_batch=4, seed=0, layout=LAYOUT
+            tracer,
+            torch.zeros(5, 1),
+            uniform_starts(5),
+            size=10,
+            rollout_batch=4,
+            seed=0,
+            layout=LAYOUT,
         )

@@ -38,7 +38,10 @@ def train(method: BC, updates: int) -> list[Tensor]:
 
 def test_log_density_integrates_to_one_and_matches_the_change_of_variables() -> None:
     a = torch.linspace(-0.999, 0.999, 20001, dtype=torch.float64)[:, None]
-    mean, log_std = torch.tensor([0.3], dtype=torch.float64), torch.tensor([-0.7], dtype=torch.float64)
+    mean, log_std = (
+        torch.tensor([0.3], dtype=torch.float64),
+        torch.tensor([-0.7], dtype=torch.float64),
+    )
     log_prob = squashed_gaussian_log_prob(mean, log_std, a)
     assert float(torch.trapezoid(log_prob.exp(), a[:, 0])) == pytest.approx(1.0, abs=1e-3)
     u = np.arctanh(a[:, 0].numpy())
@@ -56,7 +59,9 @@ def test_it_recovers_the_behaviour() -> None:
     train(method, 1500)
     batch = LAYOUT.unpack(rows(500, seed=9))
     action, _ = method.act(batch.observation[None], torch.zeros(1, 500, 1))
-    error = (torch.atanh(action[0].clamp(-0.999, 0.999)) - torch.atanh(batch.action.clamp(-0.999, 0.999)))
+    error = torch.atanh(action[0].clamp(-0.999, 0.999)) - torch.atanh(
+        batch.action.clamp(-0.999, 0.999)
+    )
     # what is left is the behaviour's own noise, 0.1 before squashing (bounds of tanh apart)
     assert float(error.abs().median()) < 0.12
     _, log_std = method.heads(batch.observation[None, None])
