@@ -50,7 +50,7 @@ def make(spec: DataSpec, out: Path) -> None:
 def _generate(spec: DataSpec, out: Path) -> None:
     assert spec.generator is not None and spec.seed is not None and spec.transitions is not None
     generator = GENERATORS[spec.generator]
-    generator.WaypointOptions.parse(spec.options)
+    generator.check_options(spec.options)
     with _progress(f"generate {spec.task}", spec.transitions) as advance:
         arrays = generator.generate(
             get_task(spec.task), spec.seed, spec.transitions, spec.options, advance

@@ -72,6 +72,15 @@ class WaypointOptions:
         return found
 
 
+def check_options(options: dict[str, Any]) -> None:
+    """Check a data spec's options; see `WaypointOptions`.
+
+    Raises:
+        TaskError: unknown or unfit options.
+    """
+    WaypointOptions.parse(options)
+
+
 def layout(transitions: int) -> tuple[int, int]:
     """Number of balls and steps of each for a file of ``transitions`` rows; the last ball may stop early."""
     balls = max(1, min(MAX_BALLS, transitions // MIN_STEPS))

@@ -12,7 +12,7 @@ from envs.errors import TaskError, nearest
 from envs.tasks import Task, get_task
 
 SOURCES = ("local", "d4rl", "file")
-#: Generators by the name that specs use.
+#: Generators by the name that specs use: modules with VERSION, check_options and generate.
 GENERATORS = {"waypoint": generate_maze2d}
 
 

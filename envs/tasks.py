@@ -77,9 +77,35 @@ class Task:
 
 @functools.cache
 def all_tasks() -> Mapping[str, Task]:
-    """Every task, in the order of the file."""
-    content = yaml.safe_load(TASKS_FILE.read_text(encoding="utf-8"))
-    return {name: Task(name=name, **entry) for name, entry in content["tasks"].items()}
+    """Every task, in the order of the file.
+
+    Raises:
+        TaskError: the file is missing (tasks are read from the checkout) or an entry has missing or unknown keys.
+    """
+    return read_tasks(TASKS_FILE)
+
+
+def read_tasks(path: Path) -> dict[str, Task]:
+    """The tasks of a file; see `all_tasks`."""
+    try:
+        entries = yaml.safe_load(path.read_text(encoding="utf-8"))["tasks"]
+    except FileNotFoundError:
+        raise TaskError(
+            f"{path}: no such file; install from a checkout (pip install -e .)"
+        ) from None
+    except (yaml.YAMLError, TypeError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise TaskError(
+            f"{path}: not a mapping with 'tasks' ({reason}); correct the file"
+        ) from None
+    tasks = {}
+    for name, entry in entries.items():
+        try:
+            tasks[name] = Task(name=name, **entry)
+        except TypeError as error:
+            reason = str(error).replace("Task.__init__() ", "")
+            raise TaskError(f"{path}: {name}: {reason}; correct the entry") from None
+    return tasks
 
 
 def get_task(name: str) -> Task:

@@ -92,13 +92,15 @@ def test_any_number_of_rows_is_delivered_and_closed(rows: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "leg", "share"), [("umaze", 71, 0.072), ("medium", 156, 0.024), ("large", 240, 0.008)]
+    ("name", "leg", "share"),
+    [("umaze", 73.0, 0.071), ("medium", 155.0, 0.0225), ("large", 232.0, 0.009)],
 )
 @pytest.mark.slow
 def test_statistics_of_long_files(name: str, leg: float, share: float) -> None:
-    # measured on D4RL's own controller with one ball (sparse reward rate, mean steps to a target)
+    # D4RL's own controller, one ball in this environment: 72.9 +- 0.6, 155 +- 2 and 236 +- 5 steps to a target
     arrays = make(f"maze2d-{name}-v1", rows=1_000_000)
-    assert 1_000_000 / arrays["timeouts"].sum() == pytest.approx(leg, rel=0.06)
+    targets = arrays["timeouts"].sum() - layout(1_000_000)[0]
+    assert 1_000_000 / targets == pytest.approx(leg, rel=0.04)
     assert arrays["rewards"].mean() == pytest.approx(share, rel=0.08)
 
 

@@ -1,5 +1,6 @@
 import fnmatch
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from envs import terminations
 from envs.errors import TaskError
-from envs.tasks import all_tasks, get_task, reward_function
+from envs.tasks import all_tasks, get_task, read_tasks, reward_function
 
 NAMES = sorted(all_tasks())
 MAZE2D = [name for name in NAMES if name.startswith("maze2d")]
@@ -125,3 +126,22 @@ def test_the_plan_can_read_what_it_needs() -> None:
     assert all(set(task.data) <= {"local", "d4rl"} for task in all_tasks().values())
     assert all("local" in get_task(name).data for name in MAZE2D)
     json.dumps([dict(task.data) for task in all_tasks().values()])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("tasks: {a: {domain: maze2d}}", "a: missing 8 required positional arguments"),
+        ("tasks: {a: {horizn: 3}}", "a: got an unexpected keyword argument 'horizn'"),
+        ("task: {}", "not a mapping with 'tasks'"),
+        ("tasks: [", "not a mapping with 'tasks'"),
+        (None, "no such file; install from a checkout"),
+    ],
+)
+def test_a_bad_task_file_is_one_line(text: str | None, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "tasks.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(TaskError, match=message) as found:
+        read_tasks(path)
+    assert str(found.value).startswith(f"{path}: ") and "\n" not in str(found.value)
