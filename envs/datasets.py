@@ -75,8 +75,14 @@ def _fetch(task_name: str, out: Path) -> None:
     task = get_task(task_name)
     published = task.data["d4rl"]
     with _progress(f"fetch {task_name}", published.get("bytes")) as advance:
-        fetch(published["url"], out, published.get("sha256"), published.get("bytes"), advance)
-    loader.load(out, task_name)
+        fetch(
+            published["url"],
+            out,
+            published.get("sha256"),
+            published.get("bytes"),
+            advance,
+            lambda part: loader.load(part, task_name),
+        )
 
 
 def _take(spec: DataSpec, out: Path) -> None:

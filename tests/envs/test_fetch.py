@@ -1,15 +1,20 @@
+import dataclasses
 import hashlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
+from envs.datasets import make
 from envs.errors import DatasetError, FetchError
 from envs.fetch import fetch
+from envs.loader import load
+from envs.spec import DataSpec
+from envs.tasks import get_task
 
 CONTENT = bytes(range(256)) * 4000
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -24,6 +29,10 @@ class Server(HTTPServer):
         self.honour_range = True
         self.break_after: int | None = None
         self.content = CONTENT
+        self.tag: str | None = None
+
+    def handle_error(self, *_: object) -> None:
+        """A client that hangs up is part of these tests."""
 
     @property
     def url(self) -> str:
@@ -39,6 +48,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.path != "/file":
             self.send_error(404)
             return
+        if self.headers.get("If-Range", self.server.tag) != self.server.tag:
+            asked = None
         start = (
             int(asked.removeprefix("bytes=").removesuffix("-"))
             if asked and self.server.honour_range
@@ -50,6 +61,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(content) - start))
+        if self.server.tag:
+            self.send_header("ETag", self.server.tag)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.end_headers()
@@ -162,3 +175,60 @@ def test_no_room(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         OSError, match="needs 1 MB, 0 MB are free; make room or choose another folder"
     ):
         fetch(server.url, tmp_path / "x", SHA, len(CONTENT))
+
+
+def test_a_file_that_changed_meanwhile_is_taken_from_its_beginning(
+    server: Server, tmp_path: Path
+) -> None:
+    server.tag, server.break_after = '"one"', 300_000
+    with pytest.raises(FetchError, match="broke after"):
+        fetch(server.url, tmp_path / "x", None, None)
+    server.tag, server.break_after, server.content = '"two"', None, CONTENT[::-1]
+    fetch(server.url, tmp_path / "x", None, None)
+    assert (tmp_path / "x").read_bytes() == CONTENT[::-1]
+    assert {path.name for path in tmp_path.iterdir()} == {"x", "checksums.json"}
+
+
+def test_an_unchanged_file_goes_on_under_its_tag(server: Server, tmp_path: Path) -> None:
+    server.tag, server.break_after = '"one"', 300_000
+    with pytest.raises(FetchError, match="broke after"):
+        fetch(server.url, tmp_path / "x", SHA, None)
+    server.break_after = None
+    fetch(server.url, tmp_path / "x", SHA, None)
+    assert server.ranges == [None, "bytes=300000-"] and (tmp_path / "x").read_bytes() == CONTENT
+
+
+def test_a_file_that_fails_its_check_is_neither_kept_nor_trusted(
+    server: Server, tmp_path: Path
+) -> None:
+    def check(_: Path) -> None:
+        raise DatasetError("not a data file; stop")
+
+    with pytest.raises(DatasetError, match="not a data file"):
+        fetch(server.url, tmp_path / "x", None, None, check=check)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_fetched_data_file_is_used_and_recognised(
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    published_like: Callable[..., Path],
+) -> None:
+    server.content = published_like().read_bytes()
+    name = "maze2d-umaze-v1"
+    task = get_task(name)
+    published = {**task.data["d4rl"], "url": server.url}
+    changed = dataclasses.replace(task, data={**task.data, "d4rl": published})
+    monkeypatch.setattr("envs.datasets.get_task", lambda _: changed)
+    monkeypatch.setattr("envs.loader.get_task", lambda _: changed)
+    out = tmp_path / "fetched" / "x.hdf5"
+    make(DataSpec(name, "d4rl"), out)
+    dataset = load(out, name)
+    assert dataset.source == "d4rl" and dataset.sha256 == hashlib.sha256(server.content).hexdigest()
+    server.content = server.content[:5000]
+    out.unlink()
+    (out.parent / "checksums.json").unlink()
+    with pytest.raises(DatasetError, match="not a readable HDF5 file"):
+        make(DataSpec(name, "d4rl"), out)
+    assert not list(out.parent.iterdir())
