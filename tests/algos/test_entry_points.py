@@ -1,0 +1,86 @@
+"""Entry points that need no training: merge, doctor, specs."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from algos import doctor
+from algos.core.spec import JobSpec, SpecError, canonical, digest_of
+from algos.jobs import default_scratch
+from algos.merge import merge
+from tests.algos.conftest import ROOT, make_spec
+
+
+def test_merge_refuses_what_belongs_to_another_run(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({"digest": "a"}))
+    (tmp_path / "evaluation.json").write_text(json.dumps({"digest": "b"}))
+    with pytest.raises(SystemExit, match="of another run; delete it"):
+        merge(["--run", str(tmp_path), "--out", str(tmp_path / "result.json")])
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_merge_names_a_damaged_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run.json").write_text('{"digest": "a"')
+    with pytest.raises(SystemExit):
+        merge(["--run", str(tmp_path), "--out", str(tmp_path / "result.json")])
+    assert "run.json: not readable" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("check", doctor.CHECKS, ids=lambda check: check.__name__)
+def test_doctor_says_what_to_do_whenever_something_is_not_ok(
+    check: "doctor.Callable[[], doctor.Finding]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    finding = check()
+    assert finding.found and (finding.status == "ok" or finding.advice)
+
+
+def test_doctor_reports_little_disk_and_wrong_versions(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: type("u", (), {"free": 1e9}))
+    assert doctor.disk() == doctor.Finding("disk", "bad", "1.0 GB free", "free at least 5 GB")
+    (tmp_path / "constraints.txt").write_text("numpy==0.0.1\n")
+    monkeypatch.chdir(tmp_path)
+    finding = doctor.pinned_versions()
+    assert finding.status == "note" and "numpy" in finding.found and "pinned 0.0.1" in finding.found
+
+
+def test_rendering_is_a_note_not_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    import gymnasium
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("no GL")
+
+    monkeypatch.setattr(gymnasium, "make", broken)
+    finding = doctor.rendering()
+    assert finding.status == "note" and "libegl1" in finding.advice
+
+
+def test_canonical_json_and_digest_ignore_order_tier_and_seeds() -> None:
+    assert canonical({"b": 1, "a": [1.0]}) == '{"a":[1.0],"b":1}'
+    spec = json.loads(make_spec("bcq"))
+    assert digest_of(spec | {"tier": "x", "seeds": [9], "digest": "y"}) == spec["digest"]
+    assert digest_of(spec | {"precision": "bfloat16"}) != spec["digest"]
+
+
+def test_neutral_keys_are_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    raw = json.loads(make_spec("romi_bcq", fits={"dynamics": "0"}))
+    del raw["hyperparameters"]["reward_source"]
+    raw["digest"] = digest_of(raw)
+    assert JobSpec.parse(json.dumps(raw)).hyperparameters["reward_source"] == "model"
+    del raw["hyperparameters"]["tau"]  # has no neutral value: missing is an error
+    raw["digest"] = digest_of(raw)
+    from algos.train import build_learner
+
+    with pytest.raises(SpecError, match="romi_bcq: missing key tau"):
+        build_learner(JobSpec.parse(json.dumps(raw)), None, None)  # type: ignore[arg-type]
+
+
+def test_scratch_lies_beside_the_runs_of_the_tier(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    spec = JobSpec.parse(make_spec("bcq", (0, 1)))
+    found = default_scratch(Path("results/quick/runs/bcq/t/base/seeds0-1"), spec)
+    assert found == ROOT / "results/quick/scratch" / spec.digest[:16] / "seeds0-1"
