@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from algos.core import checkpoint
-from algos.core.progress import progress_bar
+from algos.core.progress import Heartbeat, progress_bar
 
 CHECKPOINT_SECONDS = 120.0
 
@@ -86,6 +86,7 @@ class Loop:
         history, pending = self._resume()
         started = time.monotonic() - history.wall_seconds, time.process_time() - history.cpu_seconds
         saved = time.monotonic()
+        heartbeat = Heartbeat(self.scratch, self.label, self.updates, history.update)
         with (
             _signals() as stop,
             progress_bar(self.label, self.updates, "updates", history.update) as bar,
@@ -93,6 +94,7 @@ class Loop:
             while self._goes_on(history):
                 pending = self._chunk(history, pending, stop)
                 bar(self.learner.chunk)
+                heartbeat.beat(history.update)
                 history.wall_seconds = time.monotonic() - started[0]
                 history.cpu_seconds = time.process_time() - started[1]
                 if stop or time.monotonic() - saved > CHECKPOINT_SECONDS:
@@ -101,6 +103,7 @@ class Loop:
                 if stop:
                     raise Interrupted(128 + stop[0])
         self._save(history, pending)
+        heartbeat.stop()
         return history
 
     def _goes_on(self, history: History) -> bool:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import sys
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 Advance = Callable[[int], None]
+HEARTBEAT = "progress.json"
+BEAT_SECONDS = 2.0
 
 
 @contextlib.contextmanager
@@ -35,3 +41,37 @@ def progress_bar(label: str, total: int | None, unit: str, done: int = 0) -> Ite
             progress.update(task, rate=f"{speed:,.0f}/s" if speed else "")
 
         yield advance
+
+
+class Heartbeat:
+    """Tells `algos.watch` how far a job is: a small file in its scratch folder, renewed every few seconds.
+
+    Args:
+        folder: the job's scratch folder.
+        label: what the job does.
+        total: updates the job will make at most.
+        done: updates made before this process began.
+    """
+
+    def __init__(self, folder: Path, label: str, total: int, done: int) -> None:
+        self.path, self.label, self.total, self.first = folder / HEARTBEAT, label, total, done
+        self.started = self.last = time.time()
+
+    def beat(self, done: int) -> None:
+        """Renew the file unless that was done a moment ago."""
+        now = time.time()
+        if now - self.last < BEAT_SECONDS:
+            return
+        self.last = now
+        rate = (done - self.first) / (now - self.started)
+        state = {"label": self.label, "done": done, "total": self.total, "rate": rate}
+        temporary = self.path.with_suffix(".tmp")
+        temporary.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(
+            json.dumps(state | {"pid": os.getpid(), "time": now}), encoding="utf-8"
+        )
+        temporary.replace(self.path)
+
+    def stop(self) -> None:
+        """The job has ended: remove the file."""
+        self.path.unlink(missing_ok=True)

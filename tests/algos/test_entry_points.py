@@ -1,11 +1,14 @@
 """Entry points that need no training: merge, doctor, specs."""
 
 import json
+import os
+import time
 from pathlib import Path
 
 import pytest
 
-from algos import doctor
+from algos import doctor, watch
+from algos.core import progress
 from algos.core.spec import JobSpec, SpecError, canonical, digest_of
 from algos.jobs import default_scratch
 from algos.merge import merge
@@ -84,3 +87,41 @@ def test_scratch_lies_beside_the_runs_of_the_tier(monkeypatch: pytest.MonkeyPatc
     spec = JobSpec.parse(make_spec("bcq", (0, 1)))
     found = default_scratch(Path("results/quick/runs/bcq/t/base/seeds0-1"), spec)
     assert found == ROOT / "results/quick/scratch" / spec.digest[:16] / "seeds0-1"
+
+
+def test_watch_shows_running_jobs_and_marks_those_that_are_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "BEAT_SECONDS", -1.0)
+    monkeypatch.chdir(tmp_path)
+    scratch = tmp_path / "results" / "quick" / "scratch"
+    heartbeat = progress.Heartbeat(scratch / "a" / "seeds0-2", "train bcq", 1000, 0)
+    heartbeat.started -= 10
+    heartbeat.beat(250)
+    dead = scratch / "b" / "seeds0-0" / progress.HEARTBEAT
+    dead.parent.mkdir(parents=True)
+    beat = {
+        "label": "fit x",
+        "done": 5,
+        "total": 1 << 62,
+        "rate": 0.0,
+        "pid": 2**22 + 1,
+        "time": 0.0,
+    }
+    dead.write_text(json.dumps(beat))
+    (scratch / "c" / "seeds0-0").mkdir(parents=True)
+    (scratch / "c" / "seeds0-0" / progress.HEARTBEAT).write_text("{half")
+    found = {b["job"]: b for b in watch.running(scratch, time.time())}
+    assert found["train bcq seeds0-2"]["state"] == "running"
+    assert found["train bcq seeds0-2"]["rate"] == pytest.approx(25, rel=0.05)
+    assert found["train bcq seeds0-2"]["pid"] == os.getpid()
+    assert found["fit x seeds0-0"]["state"] == "gone"
+    watch.main(["--tier", "quick"])
+    out = capsys.readouterr().out
+    assert "250 of 1,000" in out and "00:30" in out and "gone" in out
+    heartbeat.stop()
+    assert [b["job"] for b in watch.running(scratch, time.time())] == ["fit x seeds0-0"]
+
+
+def test_durations() -> None:
+    assert (watch.duration(9.4), watch.duration(3909)) == ("00:09", "1:05:09")
