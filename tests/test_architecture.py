@@ -13,7 +13,17 @@ THIRD = {
     "paper_tables": {"yaml", "pydantic", "rich"},
     "envs": {"gymnasium", "mujoco", "numpy", "h5py", "yaml", "rich"},
     "algos": {"torch", "numpy", "safetensors", "yaml", "rich"},
-    "analysis": {"numpy", "scipy", "pandas", "seaborn", "matplotlib", "jinja2", "pydantic", "yaml", "rich"},
+    "analysis": {
+        "numpy",
+        "scipy",
+        "pandas",
+        "seaborn",
+        "matplotlib",
+        "jinja2",
+        "pydantic",
+        "yaml",
+        "rich",
+    },
 }
 ROOMS = {
     "paper_tables": {"paper_tables"},
@@ -57,7 +67,9 @@ def test_rooms_import_only_what_they_may(path: Path) -> None:
 @pytest.mark.parametrize("path", [p for p in FILES if p.is_relative_to(ROOT / "algos")], ids=name)
 def test_core_and_imagination_know_nothing_above_them(path: Path) -> None:
     part = path.relative_to(ROOT / "algos").parts[0]
-    allowed = {"core": ("algos.core",), "imagination": ("algos.core", "algos.imagination")}.get(part)
+    allowed = {"core": ("algos.core",), "imagination": ("algos.core", "algos.imagination")}.get(
+        part
+    )
     if allowed is None:
         return
     for module in imports(path):
@@ -75,7 +87,9 @@ def test_method_files_do_not_import_each_other() -> None:
     for module in methods:
         path = ROOT / (module.replace(".", "/") + ".py")
         others = {
-            m for m in imports(path) if any(m == o or m.startswith(o + ".") for o in methods - {module})
+            m
+            for m in imports(path)
+            if any(m == o or m.startswith(o + ".") for o in methods - {module})
         }
         assert not others, f"{module} imports {sorted(others)}"
 
@@ -95,7 +109,9 @@ def test_nothing_is_unpickled_and_no_yaml_is_trusted(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             called = ast.unparse(node.func)
-            assert called not in ("yaml.load", "yaml.unsafe_load", "pickle.load", "pickle.loads"), name(path)
+            assert called not in ("yaml.load", "yaml.unsafe_load", "pickle.load", "pickle.loads"), (
+                name(path)
+            )
             if called in ("torch.load", "np.load", "numpy.load"):
                 text = ast.unparse(node)
                 assert "weights_only=True" in text or called != "torch.load", name(path)
