@@ -1,0 +1,1 @@
+"""Speed and memory against peers and targets: ``python -m benchmarks.run``. See ``docs/benchmarks.md``."""
