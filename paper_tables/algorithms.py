@@ -158,6 +158,21 @@ def _read_files(folder: Path) -> dict[str, AlgoFile | KeyGroup]:
     return files
 
 
+def _check_rates(algo: Algo) -> None:
+    """Rates by the value of a key must name a choice key and give a rate for each of its choices."""
+    update = algo.file.core_seconds.update
+    for name, rates in update.items() if isinstance(update, dict) else ():
+        where = f"{algo.where}: core_seconds.update"
+        choices = {key: entry for key, entry in algo.keys.items() if entry.type == "choice"}
+        if name not in choices:
+            raise unknown(where, f"choice key of {algo.name}", name, choices)
+        for choice in rates:
+            choices[name].check(f"{where}.{name}", choice)
+        for choice in choices[name].choices:
+            if choice not in rates:
+                raise PlanError(f"{where}.{name}: no rate for '{choice}'")
+
+
 def _check_fits(algos: Mapping[str, Algo]) -> None:
     for algo in algos.values():
         for name, slot in algo.fits.items():
@@ -175,5 +190,7 @@ def read_algos(folder: Path, tasks: Iterable[str]) -> dict[str, Algo]:
     files = _read_files(folder)
     reader = _Reader(folder, files, tuple(tasks))
     algos = {name: reader.algo(name) for name in files if isinstance(files[name], AlgoFile)}
+    for algo in algos.values():
+        _check_rates(algo)
     _check_fits(algos)
     return algos

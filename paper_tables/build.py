@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from paper_tables import paths
 from paper_tables.algorithms import Algo, Overrides
@@ -39,6 +40,7 @@ class Builder:
     tier_name: str
     device: Device
     source: str | None
+    root: Path = Path()
     arms: dict[tuple[str, ...], Arm] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     blocked: dict[str, Job] = field(default_factory=dict)
@@ -46,7 +48,7 @@ class Builder:
     def __post_init__(self) -> None:
         self.tier = self.registry.tier(self.tier_name)
         self.paths = paths.TierPaths(self.tier_name)
-        self.resolver = Resolver(self.registry, self.tier_name, self.source)
+        self.resolver = Resolver(self.registry, self.tier_name, self.source, self.root)
         self._resolved: dict[tuple[str, str, str], Resolved] = {}
 
     def add(self, wanted: Wanted) -> None:
@@ -102,6 +104,7 @@ class Builder:
             stage=algo.file.stage,
             axis=wanted.paper.experiments[wanted.name].axis,
             hyperparameters=resolved.values,
+            budget_changes=resolved.budget_changes,
         )
         known = self.arms.get(arm.key)
         if known is None or len(known.seeds) < len(seeds):

@@ -23,8 +23,9 @@ class Arm:
     """One algorithm on one task in one experiment, over all its seeds.
 
     `overrides` are the experiment's own words (also where they equal the default), `cell` names
-    those that change something, `hyperparameters` is everything resolved. `results` is empty when
-    the arm is not implemented.
+    those that change something, `hyperparameters` is everything resolved, `budget_changes` gives
+    (value, the algorithm's own value) of budget keys that differ, `slot.key` for those of fits.
+    `results` is empty when the arm is not implemented.
     """
 
     paper: str
@@ -41,6 +42,7 @@ class Arm:
     stage: Stage = "train"
     axis: str | None = None
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    budget_changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, str, str, str, str]:

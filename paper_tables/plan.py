@@ -64,7 +64,7 @@ def make_plan(
     kept = set(files) if papers is None else set(papers)
     for name in sorted(kept - set(files)):
         raise unknown(str(folder), "paper", name, files)
-    builder = Builder(registry, tier, device, source)
+    builder = Builder(registry, tier, device, source, root)
     for wanted in _wanted(builder.tier, files, folder, builder.resolver.where):
         if wanted.paper.paper in kept:
             builder.add(wanted)

@@ -7,8 +7,10 @@ overrides. The cell names only the experiment's overrides, and only those that c
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from paper_tables.algorithms import Algo, Overrides
@@ -43,7 +45,27 @@ class Resolved:
         episodes = int(values.get("evaluation_episodes", 0)) * (updates // every if every else 0)
         rows = int(values.get("model_buffer_size", 0))
         steps = episodes * self.task.horizon
-        return updates * rates.update + steps * rates.environment_step + rows * rates.imagined_row
+        return (
+            updates * rates.for_update(values)
+            + steps * rates.environment_step
+            + rows * rates.imagined_row
+        )
+
+    @property
+    def budget_changes(self) -> dict[str, tuple[Any, Any]]:
+        """Budget keys whose value is not the algorithm's own on this task: (value, own value).
+
+        Keys of fits are called `slot.key`.
+        """
+        own = self.algo.for_task(self.task.name)
+        changes = {
+            name: (self.values[name], own[name])
+            for name, key in self.algo.keys.items()
+            if key.budget and self.values[name] != own[name]
+        }
+        for slot, fit in self.fits.items():
+            changes |= {f"{slot}.{name}": pair for name, pair in fit.budget_changes.items()}
+        return changes
 
     @property
     def digest(self) -> str:
@@ -118,8 +140,10 @@ class Resolver:
     registry: Registry
     tier_name: str
     source: str | None = None
+    root: Path = Path()
     _fits: dict[tuple[str, str, str], Resolved] = field(default_factory=dict)
     _files: dict[str, str | None] = field(default_factory=dict)
+    _checksums: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.tier = self.registry.tier(self.tier_name)
@@ -224,7 +248,20 @@ class Resolver:
         for pattern, path in self.tier.data.path.items() if source == "file" else ():
             if fnmatch.fnmatchcase(task.name, pattern):
                 spec["path"] = path
+        if "path" in spec:
+            spec["options"] = {"sha256": self._checksum(spec["path"], task)}
         return spec
+
+    def _checksum(self, path: str, task: Task) -> str:
+        """sha256 of a file of the user's, read once a plan, so that a replaced file is another one."""
+        if path not in self._checksums:
+            try:
+                with (self.root / path).open("rb") as file:
+                    self._checksums[path] = hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError as error:
+                where = f"{self.where}: data.path: {task.name}"
+                raise PlanError(f"{where}: {path}: cannot be read ({error.strerror})") from None
+        return self._checksums[path]
 
     def reason_missing(self, arm: Resolved) -> str | None:
         """Why an arm cannot run yet (a module or a generator is not there), or None."""
@@ -238,6 +275,8 @@ class Resolver:
                 return f"{name} is declared, not implemented ({file} does not exist)"
         if arm.spec["data"]["source"] == "local" and arm.task.local is None:
             return f"no generator makes data of task {arm.task.name}; needs the published file"
+        if arm.spec["data"]["source"] == "file" and "path" not in arm.spec["data"]:
+            return f"data.path of the tier names no file for task {arm.task.name}"
         return None
 
     def _missing(self, implementation: str) -> str | None:

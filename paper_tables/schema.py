@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
@@ -106,13 +107,31 @@ class Resources(Strict):
     runtime_min: Positive = 720
 
 
-class CoreSeconds(Strict):
-    """Seconds of one CPU core, for estimates of the grid only."""
+Rate = Annotated[float, Field(ge=0, strict=False)]
 
-    update: Annotated[float, Field(ge=0, strict=False)] = 0.0
-    environment_step: Annotated[float, Field(ge=0, strict=False)] = 0.0
-    imagined_row: Annotated[float, Field(ge=0, strict=False)] = 0.0
+
+class CoreSeconds(Strict):
+    """Seconds of one CPU core, for estimates of the grid only.
+
+    `update` is one rate, or the rates for each value of a choice key: `{networks: {paper: 0.05, ..}}`.
+    """
+
+    update: Rate | dict[Name, dict[str, Rate]] = 0.0
+    environment_step: Rate = 0.0
+    imagined_row: Rate = 0.0
     updates_without_cap: Annotated[int, Field(ge=0)] = 0
+
+    def for_update(self, values: Mapping[str, Any]) -> float:
+        """The rate of an update at these hyperparameters."""
+        if not isinstance(self.update, dict):
+            return self.update
+        return sum(rates[values[key]] for key, rates in self.update.items())
+
+    @model_validator(mode="after")
+    def _one_key(self) -> CoreSeconds:
+        if isinstance(self.update, dict) and len(self.update) != 1:
+            raise ValueError("update: one rate, or the rates of one key")
+        return self
 
 
 class KeyGroup(Strict):

@@ -234,6 +234,26 @@ MISTAKES: dict[str, tuple[str, Callable[[Any], None], list[str]]] = {
         lambda c: c["fits"]["dynamics"].update(algo="learner"),
         [IMAGINER, "fits.dynamics", "'learner' is not a fit"],
     ),
+    "rate of no key": (
+        LEARNER,
+        lambda c: c["core_seconds"].update(update={"mood": {"plain": 1.0}}),
+        [LEARNER, "core_seconds.update", "choice key of learner 'mood'", "'mode'"],
+    ),
+    "rate of no choice": (
+        LEARNER,
+        lambda c: c["core_seconds"].update(update={"mode": {"plane": 1.0, "fancy": 2.0}}),
+        [LEARNER, "core_seconds.update.mode", "choice 'plane'", "'plain'"],
+    ),
+    "choice without a rate": (
+        LEARNER,
+        lambda c: c["core_seconds"].update(update={"mode": {"plain": 1.0}}),
+        [LEARNER, "core_seconds.update.mode", "no rate for 'fancy'"],
+    ),
+    "rates of two keys": (
+        LEARNER,
+        lambda c: c["core_seconds"].update(update={"mode": {"plain": 1.0}, "clip": {"true": 1.0}}),
+        [LEARNER, "core_seconds", "one rate, or the rates of one key"],
+    ),
     "task without a horizon": (
         TASKS,
         lambda c: c["tasks"]["robot-a"].pop("horizon"),

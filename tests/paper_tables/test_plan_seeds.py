@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
+from pathlib import Path
 from typing import Any
 
+import pytest
+import yaml
+
 from paper_tables.digest import sha256
+from paper_tables.errors import PlanError
+from paper_tables.plan import make_plan
 
 TIERS = "config/tiers.yaml"
 PAPER = "paper_tables/made/experiments.yaml"
+LEARNER = "config/algos/learner.yaml"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def tier(project: Any, **changes: Any) -> None:
@@ -137,6 +147,86 @@ def test_missing_modules_are_declared_not_implemented(project: Any) -> None:
 def test_core_seconds_are_updates_times_rate(project: Any) -> None:
     job = project.plan().jobs["results/tiny/runs/learner/maze-a/base/seeds0-1"]
     assert job.core_seconds == 2 * 7 * 0.5
+
+
+def test_core_seconds_by_the_value_of_a_key(project: Any) -> None:
+    rates = {"update": {"mode": {"plain": 0.5, "fancy": 3}}}
+    project.edit(LEARNER, lambda c: c.update(core_seconds=rates))
+    arm = {"algorithms": ["learner"], "grid": {"mode": ["plain", "fancy"]}}
+    project.edit(PAPER, lambda c: c["experiments"]["main"].update(arms=[arm]))
+    jobs = project.plan().jobs
+    found = {
+        cell: jobs[f"results/tiny/runs/learner/maze-a/{cell}/seeds0-1"].core_seconds
+        for cell in ("base", "mode=fancy")
+    }
+    assert found == {"base": 2 * 7 * 0.5, "mode=fancy": 2 * 7 * 3.0}
+
+
+def given_file(project: Any, content: str = "rows") -> Any:
+    project.write("mine.hdf5", content)
+    tier(project, data={"source": "file", "path": {"maze-a": "mine.hdf5"}})
+    return project.plan()
+
+
+def test_a_file_of_the_users_is_known_by_its_content(project: Any) -> None:
+    train = given_file(project).jobs["results/tiny/runs/learner/maze-a/base/seeds0-1"]
+    spec = train.spec["data"]
+    assert spec["path"] == "mine.hdf5"
+    assert spec["options"] == {"sha256": hashlib.sha256(b"rows").hexdigest()}
+    (file,) = train.data
+    other = given_file(project, "other rows").jobs[train.path]
+    assert other.digest != train.digest and other.data != train.data
+    assert given_file(project).jobs[train.path].data == (file,)
+
+
+def test_a_file_is_read_once_a_plan(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, digest = [], hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda *args: read.append(1) or digest(*args))
+    given_file(project)
+    assert len(read) == 1
+
+
+def test_a_task_without_a_file_cannot_run(project: Any) -> None:
+    reasons = {arm.task: arm.reason for arm in given_file(project).arms}
+    assert reasons == {
+        "maze-a": None,
+        "maze-b": "data.path of the tier names no file for task maze-b",
+    }
+
+
+def test_a_missing_file_is_named(project: Any) -> None:
+    given_file(project)
+    (project.root / "mine.hdf5").unlink()
+    with pytest.raises(
+        PlanError, match=r"tiny: data.path: maze-a: mine.hdf5: cannot be read \(No such file"
+    ):
+        project.plan()
+
+
+def test_data_jobs_understand_the_spec_of_a_file(tmp_path: Path) -> None:
+    from envs.spec import DataSpec
+
+    (tmp_path / "mine.hdf5").write_text("rows")
+    tiers = {
+        "mine": {"title": "t", "judged": "none", "seeds": 1, "experiments": {"romi/table3": {}}}
+    }
+    path = {"maze2d-umaze-v1": str(tmp_path / "mine.hdf5")}
+    tiers["mine"]["data"] = {"source": "file", "path": path}
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    (tmp_path / "config/tiers.yaml").write_text(yaml.safe_dump({"tiers": tiers}))
+    plan = make_plan("mine", root=ROOT, config=tmp_path / "config")
+    (job,) = (job for job in plan.jobs.values() if job.kind == "data")
+    spec = DataSpec.parse(job.json)
+    assert spec.default_path == job.path
+    assert spec.options == {"sha256": hashlib.sha256(b"rows").hexdigest()}
+
+
+def test_budget_keys_that_differ_are_known(project: Any) -> None:
+    budgets = {"learner": {"updates": 7}, "imaginer": {"updates": 100}, "model": {"updates": 3}}
+    tier(project, budgets=budgets)
+    found = {(a.algo, a.task): a.budget_changes for a in project.plan().arms if a.cell == "base"}
+    assert found["learner", "maze-a"] == {"updates": (7, 100)}
+    assert found["imaginer", "maze-a"] == {"dynamics.updates": (3, 10)}
 
 
 def test_results_of_paper_experiment_and_axis(project: Any) -> None:
