@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from algos.core.replay import Layout
-from envs.loader import load, rows
+from algos.core.spec import JobSpec
+from envs.loader import DatasetError, load, rows
 from envs.tasks import get_task
 
 
@@ -24,12 +25,14 @@ class RunData:
         trajectory: number of the trajectory each row belongs to, ``[N]``.
         reward: ``[N]`` float32, for trajectory returns.
         info: provenance for the result: source, generator, sha256, transitions.
+        made_from: the data spec the file was generated from, None for files from elsewhere.
     """
 
     rows: Tensor
     trajectory: np.ndarray
     reward: np.ndarray
     info: dict[str, Any]
+    made_from: dict[str, Any] | None
 
 
 def layout_of(task: str) -> Layout:
@@ -39,26 +42,39 @@ def layout_of(task: str) -> Layout:
 
 
 def load_runs(
-    files: list[Path],
-    seeds: tuple[int, ...],
-    task: str,
-    include_terminal: bool,
-    device: torch.device,
+    files: list[Path], spec: JobSpec, include_terminal: bool, device: torch.device
 ) -> list[RunData]:
     """One `RunData` a seed from one file for all, or one a seed in order; a file is read once.
 
     Raises:
-        DatasetError: a file is damaged or belongs to another task.
+        DatasetError: a file is damaged, belongs to another task, or is not what the spec declares.
         ValueError: the number of files fits neither one nor the seeds.
     """
-    if len(files) not in (1, len(seeds)):
+    if len(files) not in (1, len(spec.seeds)):
         raise ValueError(
-            f"--data: {len(files)} files for {len(seeds)} seeds; give one, or one a seed"
+            f"--data: {len(files)} files for {len(spec.seeds)} seeds; give one, or one a seed"
         )
-    layout = layout_of(task)
-    loaded = {file: _load(file, task, include_terminal, layout, device) for file in set(files)}
-    per_seed = files if len(files) == len(seeds) else files * len(seeds)
+    layout = layout_of(spec.task)
+    loaded = {file: _load(file, spec.task, include_terminal, layout, device) for file in set(files)}
+    per_seed = files if len(files) == len(spec.seeds) else files * len(spec.seeds)
+    for file, seed in zip(per_seed, spec.seeds, strict=True):
+        _check_declared(file, loaded[file], spec.data, seed)
     return [loaded[file] for file in per_seed]
+
+
+def _check_declared(file: Path, data: RunData, declared: dict[str, Any], seed: int) -> None:
+    """A locally generated file must come from the data spec that the job declares."""
+    made = data.made_from
+    if declared["source"] != "local":
+        return
+    expected = declared | ({"seed": seed} if declared["seed"] == "run" else {})
+    if made is None:
+        raise DatasetError(f"{file}: was not generated here, the spec declares source local")
+    for key, value in expected.items():
+        if made.get(key) != value:
+            raise DatasetError(
+                f"{file}: made with {key} {made.get(key)}, the spec declares {value}; generate it again"
+            )
 
 
 def _load(
@@ -79,4 +95,4 @@ def _load(
         "sha256": dataset.sha256,
         "transitions": len(packed),
     }
-    return RunData(packed.to(device), found.trajectory, found.reward, info)
+    return RunData(packed.to(device), found.trajectory, found.reward, info, dataset.spec)

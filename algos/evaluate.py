@@ -16,7 +16,7 @@ from algos import jobs
 from algos.core import checkpoint, files, machine
 from algos.core.spec import JobSpec, canonical
 from algos.data import layout_of
-from algos.evaluation import run_episodes, summarise
+from algos.evaluation import Episodes, run_episodes, summarise
 from algos.imagination.mixture import Mixture
 from algos.merge import read
 from algos.train import build_learner
@@ -51,7 +51,7 @@ def evaluate(argv: Sequence[str] | None = None) -> None:
     runs = [
         {"seed": seed, **summarise(each, spec.task, "stratified", discount)}
         for seed, each in zip(spec.seeds, found, strict=True)
-        if each is not None
+        if isinstance(each, Episodes)
     ]
     protocol = {"protocol": "stratified", "episodes_per_start": EPISODES_PER_START}
     files.write_json(args.out, {"digest": spec.digest, **protocol, "runs": runs})

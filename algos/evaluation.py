@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from algos.core.loop import Failed
 from algos.core.randomness import numpy_generator, torch_generator
 from envs.batch import BatchEnv, make_batch
 from envs.tasks import get_task
@@ -65,10 +66,11 @@ class Episodes:
 
 def run_episodes(
     policy: Policy, task: str, *, alive: list[bool], counter: int, episodes: int, start: Start
-) -> list[Episodes | None]:
+) -> list[Episodes | Failed | None]:
     """``episodes`` episodes of every run that is alive.
 
-    Starts depend on (run seed, counter) only, so that every arm gets the same ones.
+    Starts depend on (run seed, counter) only, so that every arm gets the same ones. A run that is not alive gives
+    None; one whose policy returns an action that is not finite gives `Failed` and is not stepped any further.
     """
     horizon = get_task(task).horizon
     device = next(iter(policy.policy_state().values())).device
@@ -85,6 +87,7 @@ def run_episodes(
     reward, in_goal = np.zeros(shape), np.zeros(shape, bool)
     running, ended = np.zeros(shape, bool), np.zeros(shape[1:], bool)
     start_value = np.zeros(shape[1:])
+    failed: dict[int, Failed] = {}
     rows, width = policy.acting_noise
     for step in range(horizon):
         drawn = torch.stack(
@@ -98,6 +101,11 @@ def run_episodes(
         for run, env in enumerate(envs):
             if env is None:
                 continue
+            if not np.isfinite(actions[run]).all():
+                envs[run] = None
+                state[run] = 0.0
+                failed[run] = Failed("action is not finite")
+                continue
             result = env.step(actions[run])
             state[run] = result.observation
             reward[step, run] = np.where(ended[run], 0.0, result.reward)
@@ -106,7 +114,7 @@ def run_episodes(
     return [
         Episodes(reward[:, r], in_goal[:, r], running[:, r], start_value[r], env.start_names)
         if env is not None
-        else None
+        else failed.get(r)
         for r, env in enumerate(envs)
     ]
 

@@ -22,17 +22,18 @@ def fit(argv: Sequence[str] | None = None) -> None:
 
 
 def _fit(job: jobs.Job) -> None:
-    state = jobs.finished_state(job) or _train(job)
-    record = jobs.common_record(job, state, state["data"])
+    kind = implementation(job.spec.implementation)
+    config = job.spec.build(kind.Config)
+    data = load_runs(job.data, job.spec, config.include_terminal, job.device)
+    inputs = jobs.fingerprint(job, data)
+    state = jobs.finished_state(job, inputs) or _train(job, kind, config, data, inputs)
+    record = jobs.common_record(job, state)
     record["runs"] = _runs(job, state)
-    jobs.emit(job, state, record, ("fit.json", "model.safetensors"))
+    jobs.emit(job, state, record, ("fit.json", jobs.MODEL))
 
 
-def _train(job: jobs.Job) -> Any:
+def _train(job: jobs.Job, kind: Any, config: Any, data: list[RunData], inputs: str) -> Any:
     spec = job.spec
-    kind = implementation(spec.implementation)
-    config = spec.build(kind.Config)
-    data = load_runs(job.data, spec.seeds, spec.task, config.include_terminal, job.device)
     learner = kind(
         config,
         [run.rows for run in data],
@@ -48,17 +49,14 @@ def _train(job: jobs.Job) -> Any:
         learner.evaluate,
         job.scratch,
         spec.digest,
+        inputs,
         label=f"fit {spec.algo} {spec.task}",
+        started=job.started,
     )
     history = loop.run()
     tensors, summaries = learner.result()
-    return jobs.keep_finished(
-        job, history, tensors, {"summaries": summaries, "data": _infos(spec.seeds, data)}
-    )
-
-
-def _infos(seeds: tuple[int, ...], data: list[RunData]) -> list[dict[str, Any]]:
-    return [{"seed": seed, **run.info} for seed, run in zip(seeds, data, strict=True)]
+    extra = {"summaries": summaries, "data": jobs.infos(spec, data)}
+    return jobs.keep_finished(job, inputs, history, tensors, extra)
 
 
 def _runs(job: jobs.Job, state: Any) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import shutil
+import hashlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,11 +15,13 @@ from torch import Tensor
 
 from algos.core import checkpoint, files, machine
 from algos.core.checkpoint import CheckpointError, FolderLock, LockedError
-from algos.core.loop import History, progress_csv
-from algos.core.spec import JobSpec, SpecError
+from algos.core.loop import Clock, History, progress_csv
+from algos.core.spec import JobSpec, SpecError, canonical
+from algos.data import RunData
 from envs.loader import DatasetError
 
 FINAL = "final.safetensors"
+MODEL = "model.safetensors"
 BAD_INPUT = 2
 EXPECTED_ERRORS = (SpecError, CheckpointError, LockedError, DatasetError, OSError, ValueError)
 
@@ -34,6 +36,7 @@ class Job:
     out: Path
     scratch: Path
     device: torch.device
+    started: Clock
 
 
 def parse(argv: Sequence[str] | None, description: str) -> Job:
@@ -51,13 +54,14 @@ def parse(argv: Sequence[str] | None, description: str) -> Job:
         "--scratch", type=Path, help="folder for checkpoints (default: beside the tier's runs)"
     )
     args = parser.parse_args(argv)
+    started = Clock.now()
     spec = JobSpec.parse(args.spec)
     slots = dict(item.split("=", 1) for item in args.fits)
     if set(slots) != set(spec.fits):
         raise SpecError(f"--fits: the spec wants {sorted(spec.fits)}, got {sorted(slots)}")
     scratch = args.scratch or default_scratch(args.out, spec)
     paths = {slot: Path(folder) for slot, folder in slots.items()}
-    return Job(spec, args.data, paths, args.out, scratch, machine.prepare())
+    return Job(spec, args.data, paths, args.out, scratch, machine.prepare(), started)
 
 
 def default_scratch(out: Path, spec: JobSpec) -> Path:
@@ -70,7 +74,7 @@ def default_scratch(out: Path, spec: JobSpec) -> Path:
 
 
 def run_locked(job: Job, work: Callable[[], None]) -> None:
-    """Do ``work`` with the scratch folder locked; the lock file goes away with an emptied scratch."""
+    """Do ``work`` with the scratch folder locked."""
     files.require_space(job.out, 64_000_000, "a training job")
     with FolderLock(job.scratch):
         work()
@@ -86,24 +90,42 @@ def main(entry: Callable[[], None]) -> None:
         raise SystemExit(BAD_INPUT) from None
 
 
-def finished_state(job: Job) -> Any | None:
+def fingerprint(job: Job, data: list[RunData]) -> str:
+    """sha256 over the contents of a job's inputs: every seed's data and every fitted model.
+
+    The spec only declares them; a checkpoint may be continued, and a finished state given out again, on the very
+    same inputs only.
+    """
+    models = {
+        slot: hashlib.sha256((folder / MODEL).read_bytes()).hexdigest()
+        for slot, folder in job.fits.items()
+    }
+    contents = {"data": [run.info["sha256"] for run in data], "fits": models}
+    return hashlib.sha256(canonical(contents).encode()).hexdigest()
+
+
+def finished_state(job: Job, inputs: str) -> Any | None:
     """What a finished job left in scratch, if it is this job's: its outputs can be emitted again at once."""
     path = job.scratch / FINAL
     if not path.exists():
         return None
     state = checkpoint.load(path)
-    return state if state["digest"] == job.spec.digest else None
+    same = state["digest"] == job.spec.digest and state["inputs"] == inputs
+    return state if same else None
 
 
 def keep_finished(
-    job: Job, history: History, tensors: dict[str, Tensor], extra: dict[str, Any]
+    job: Job, inputs: str, history: History, tensors: dict[str, Tensor], extra: dict[str, Any]
 ) -> Any:
     """Store the small final state and drop the checkpoint; returns what was stored."""
     state = {
         "digest": job.spec.digest,
+        "inputs": inputs,
         "history": vars(history),
         "tensors": tensors,
         "peak_memory_bytes": machine.peak_memory(),
+        "versions": machine.versions(),
+        "hardware": machine.hardware(job.device),
         **extra,
     }
     checkpoint.save(job.scratch / FINAL, state)
@@ -111,7 +133,12 @@ def keep_finished(
     return state
 
 
-def common_record(job: Job, state: Any, data: list[dict[str, Any]]) -> dict[str, Any]:
+def infos(spec: JobSpec, data: list[RunData]) -> list[dict[str, Any]]:
+    """Provenance of each seed's data, for the record."""
+    return [{"seed": seed, **run.info} for seed, run in zip(spec.seeds, data, strict=True)]
+
+
+def common_record(job: Job, state: Any) -> dict[str, Any]:
     """The part of a record that every job writes."""
     history = state["history"]
     return {
@@ -124,10 +151,10 @@ def common_record(job: Job, state: Any, data: list[dict[str, Any]]) -> dict[str,
         "environment_steps": 0,
         "gradient_updates": history["update"] * len(job.spec.seeds),
         "peak_memory_bytes": state["peak_memory_bytes"],
-        "versions": machine.versions(),
-        "hardware": machine.hardware(job.device),
+        "versions": state["versions"],
+        "hardware": state["hardware"],
         "precision": job.spec.precision,
-        "data": data,
+        "data": state["data"],
     }
 
 
@@ -138,8 +165,3 @@ def emit(job: Job, state: Any, record: dict[str, Any], names: tuple[str, str]) -
     files.write_text(job.out / "progress.csv", progress_csv(job.spec.seeds, evaluations))
     checkpoint.save(job.out / tensor_name, state["tensors"])
     files.write_json(job.out / record_name, record)
-
-
-def clean(folder: Path) -> None:
-    """Remove a scratch folder."""
-    shutil.rmtree(folder, ignore_errors=True)

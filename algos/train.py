@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from algos import jobs
-from algos.core.loop import Loop
+from algos.core.loop import Failed, Loop
 from algos.core.spec import JobSpec, SpecError, implementation
 from algos.data import RunData, layout_of, load_runs
-from algos.evaluation import Start, run_episodes, summarise
+from algos.evaluation import Episodes, Start, run_episodes, summarise
 from algos.imagination.buffers import (
     FittedModel,
     ImaginationConfig,
@@ -29,6 +29,7 @@ from algos.imagination.buffers import (
 from algos.imagination.mixture import Mixture
 from algos.imagination.starts import Starts
 from envs import terminations
+from envs.batch import make_batch
 from envs.tasks import get_task, reward_function
 
 
@@ -49,9 +50,12 @@ def train(argv: Sequence[str] | None = None) -> None:
 
 
 def _train_or_emit(job: jobs.Job) -> None:
-    state = jobs.finished_state(job) or _train(job)
-    record = jobs.common_record(job, state, state["data"])
     evaluation = evaluation_config(job.spec)
+    check_episodes(job.spec.task, evaluation)
+    data = load_runs(job.data, job.spec, True, job.device)
+    inputs = jobs.fingerprint(job, data)
+    state = jobs.finished_state(job, inputs) or _train(job, data, inputs)
+    record = jobs.common_record(job, state)
     record["runs"] = [
         run_record(seed, failure, evaluations, evaluation.report_evaluations)
         for seed, failure, evaluations in zip(
@@ -64,9 +68,23 @@ def _train_or_emit(job: jobs.Job) -> None:
     record["fits"] = state["fits"]
     horizon, episodes = get_task(job.spec.task).horizon, evaluation.evaluation_episodes
     count = sum(len(run["evaluations"]) for run in record["runs"])
-    record["environment_steps"] = 0
     record["evaluation_steps"] = count * episodes * horizon
     jobs.emit(job, state, record, ("run.json", "policy.safetensors"))
+
+
+def check_episodes(task: str, evaluation: EvaluationConfig) -> None:
+    """A stratified evaluation gives every start cell the same number of episodes.
+
+    Raises:
+        SpecError: it cannot.
+    """
+    cells = make_batch(task, 1).num_starts
+    episodes = evaluation.evaluation_episodes
+    if evaluation.evaluation_start == "stratified" and episodes % cells:
+        raise SpecError(
+            f"evaluation_episodes: {episodes} is not a multiple of the {cells} start cells of {task}; "
+            f"use {-(-episodes // cells) * cells}, or evaluation_start random"
+        )
 
 
 def evaluation_config(spec: JobSpec) -> EvaluationConfig:
@@ -86,9 +104,8 @@ def _imagination(spec: JobSpec) -> tuple[type[ImaginationConfig], ...]:
     return (ImaginationConfig,) if "eta" in spec.hyperparameters else ()
 
 
-def _train(job: jobs.Job) -> Any:
+def _train(job: jobs.Job, data: list[RunData], inputs: str) -> Any:
     spec = job.spec
-    data = load_runs(job.data, spec.seeds, spec.task, True, job.device)
     fits = load_fits(job)
     batches = make_batches(spec, data, fits)
     learner = build_learner(spec, batches, job.device)
@@ -100,17 +117,18 @@ def _train(job: jobs.Job) -> Any:
         partial(_evaluate, learner, spec, evaluation),
         job.scratch,
         spec.digest,
+        inputs,
         label=f"train {spec.algo} {spec.task}",
         failures=fit_failures(spec, fits),
+        started=job.started,
     )
     history = loop.run()
     fit_records = {
         slot: {"digest": model.record["digest"], "runs": model.record["runs"]}
         for slot, model in fits.items()
     }
-    infos = [{"seed": seed, **run.info} for seed, run in zip(spec.seeds, data, strict=True)]
-    extra = {"fits": fit_records, "data": infos}
-    return jobs.keep_finished(job, history, learner.policy_state(), extra)
+    extra = {"fits": fit_records, "data": jobs.infos(spec, data)}
+    return jobs.keep_finished(job, inputs, history, learner.policy_state(), extra)
 
 
 def load_fits(job: jobs.Job) -> dict[str, FittedModel]:
@@ -181,7 +199,7 @@ def _buffer(
 
 def _evaluate(
     learner: Any, spec: JobSpec, config: EvaluationConfig, update: int, alive: list[bool]
-) -> list[dict[str, Any] | None]:
+) -> list[dict[str, Any] | Failed | None]:
     found = run_episodes(
         learner,
         spec.task,
@@ -192,7 +210,9 @@ def _evaluate(
     )
     discount = spec.hyperparameters.get("discount")
     return [
-        None if each is None else summarise(each, spec.task, config.evaluation_start, discount)
+        summarise(each, spec.task, config.evaluation_start, discount)
+        if isinstance(each, Episodes)
+        else each
         for each in found
     ]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -37,6 +39,7 @@ class Dataset:
         generator: name of the generator, or None.
         reward_at: ``observation`` or ``next_observation``: the state that a row's reward belongs to; None where
             that cannot be seen from the data.
+        spec: the data spec a file written here was made from, or None.
     """
 
     task: Task
@@ -50,6 +53,7 @@ class Dataset:
     source: str
     generator: str | None
     reward_at: str | None
+    spec: dict[str, Any] | None = None
 
     def __len__(self) -> int:
         return len(self.observations)
@@ -118,6 +122,7 @@ def load(path: str | Path, task: str) -> Dataset:
         source=report.source,
         generator=report.generator,
         reward_at=report.reward_at,
+        spec=json.loads(str(attributes["spec"])) if "spec" in attributes else None,
     )
 
 

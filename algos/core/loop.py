@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,7 +51,27 @@ class Learner(Protocol):
         """Put `state` back."""
 
 
-Evaluation = Callable[[int, list[bool]], list[dict[str, Any] | None]]
+@dataclass(frozen=True)
+class Failed:
+    """What an evaluation returns for a run that cannot go on."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A moment in wall time and in CPU time of this process, seconds."""
+
+    wall: float
+    cpu: float
+
+    @classmethod
+    def now(cls) -> Clock:
+        """The present moment."""
+        return cls(time.monotonic(), time.process_time())
+
+
+Evaluation = Callable[[int, list[bool]], list[dict[str, Any] | Failed | None]]
 
 
 @dataclass
@@ -70,7 +91,20 @@ class Interrupted(SystemExit):
 
 @dataclass
 class Loop:
-    """Trains a learner for ``updates`` updates, evaluating every ``evaluate_every`` and at the end."""
+    """Trains a learner for ``updates`` updates, evaluating every ``evaluate_every`` and at the end.
+
+    Attributes:
+        learner: the method.
+        updates: updates to make.
+        evaluate_every: updates between evaluations.
+        evaluate: measures the runs that are alive; None for a run that is not measured, `Failed` for one that broke.
+        scratch: folder of the checkpoint.
+        digest: of the spec; a checkpoint of another one is refused.
+        inputs: fingerprint of data and fits; a checkpoint made on others is put aside.
+        label: for progress.
+        failures: runs that have failed before they began.
+        started: when the job began, so that the times include what came before the first update.
+    """
 
     learner: Learner
     updates: int
@@ -78,13 +112,15 @@ class Loop:
     evaluate: Evaluation
     scratch: Path
     digest: str
+    inputs: str
     label: str = "train"
     failures: list[dict[str, Any] | None] | None = None
+    started: Clock = field(default_factory=Clock.now)
 
     def run(self) -> History:
         """Train to the end, from the checkpoint in ``scratch`` when there is one."""
         history, pending = self._resume()
-        started = time.monotonic() - history.wall_seconds, time.process_time() - history.cpu_seconds
+        before = Clock(history.wall_seconds, history.cpu_seconds)
         saved = time.monotonic()
         heartbeat = Heartbeat(self.scratch, self.label, self.updates, history.update)
         with (
@@ -95,13 +131,15 @@ class Loop:
                 pending = self._chunk(history, pending, stop)
                 bar(self.learner.chunk)
                 heartbeat.beat(history.update)
-                history.wall_seconds = time.monotonic() - started[0]
-                history.cpu_seconds = time.process_time() - started[1]
-                if stop or time.monotonic() - saved > CHECKPOINT_SECONDS:
-                    self._save(history, pending)
-                    saved = time.monotonic()
+                now = Clock.now()
+                history.wall_seconds = before.wall + now.wall - self.started.wall
+                history.cpu_seconds = before.cpu + now.cpu - self.started.cpu
                 if stop:
+                    self._save(history, pending)
                     raise Interrupted(128 + stop[0])
+                if now.wall - saved > CHECKPOINT_SECONDS:
+                    self._save_if_possible(history, pending)
+                    saved = time.monotonic()
         self._save(history, pending)
         heartbeat.stop()
         return history
@@ -154,30 +192,47 @@ class Loop:
         for run, evaluation in enumerate(found):
             if evaluation is None:
                 continue
+            if isinstance(evaluation, Failed):
+                history.failures[run] = {"update": history.update, "reason": evaluation.reason}
+                continue
             means = (pending[:-1, run] / pending[-1, run]).tolist()
             entry = {"update": history.update, **evaluation}
             entry |= dict(zip(self.learner.metrics, means, strict=True))
             history.evaluations[run].append(entry)
 
     def _resume(self) -> tuple[History, Tensor]:
-        runs = len(self.learner.seeds)
         path = self.scratch / checkpoint.CHECKPOINT
         if not path.exists():
-            failures = list(self.failures or [None] * runs)
-            history = History(evaluations=[[] for _ in range(runs)], failures=failures)
-            return history, torch.zeros(len(self.learner.metrics) + 1, runs, dtype=torch.float64)
+            return self._beginning()
         saved = checkpoint.load(path)
         if saved["digest"] != self.digest:
             raise checkpoint.CheckpointError(
                 f"{path}: belongs to another spec (digest {saved['digest'][:12]}, this job is "
                 f"{self.digest[:12]}); delete its folder to start this job afresh"
             )
+        if saved["inputs"] != self.inputs:
+            print(f"{path}: made on other data or fits; starting afresh", file=sys.stderr)
+            return self._beginning()
         self.learner.restore(saved["learner"])
         return History(**saved["history"]), saved["pending"]
+
+    def _beginning(self) -> tuple[History, Tensor]:
+        runs = len(self.learner.seeds)
+        failures = list(self.failures or [None] * runs)
+        history = History(evaluations=[[] for _ in range(runs)], failures=failures)
+        return history, torch.zeros(len(self.learner.metrics) + 1, runs, dtype=torch.float64)
+
+    def _save_if_possible(self, history: History, pending: Tensor) -> None:
+        """A checkpoint that finds no room must not end a run that can go on: the old one stays."""
+        try:
+            self._save(history, pending)
+        except OSError as error:
+            print(f"no checkpoint at update {history.update}: {error}", file=sys.stderr)
 
     def _save(self, history: History, pending: Tensor) -> None:
         state = {
             "digest": self.digest,
+            "inputs": self.inputs,
             "learner": self.learner.state(),
             "history": vars(history),
             "pending": pending,

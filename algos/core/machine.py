@@ -39,8 +39,16 @@ def prepare(threads: int = 1) -> torch.device:
 
 
 def device() -> torch.device:
-    """``HINDCAST_DEVICE`` if set, else CUDA when there is one, else the CPU."""
+    """``HINDCAST_DEVICE`` if set, else CUDA when there is one, else the CPU.
+
+    Raises:
+        ValueError: the device asked for is not there.
+    """
     name = os.environ.get("HINDCAST_DEVICE")
+    if name and name.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(
+            f"HINDCAST_DEVICE={name}: torch {torch.__version__} sees no CUDA device; use device=cpu"
+        )
     return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
@@ -53,6 +61,7 @@ def hardware(used: torch.device) -> dict[str, Any]:
         "device": used.type,
         "gpu": torch.cuda.get_device_name(used) if cuda else None,
         "amx": "amx_bf16" in _cpu_flags(),
+        "threads": torch.get_num_threads(),
     }
 
 

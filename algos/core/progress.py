@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 Advance = Callable[[int], None]
 HEARTBEAT = "progress.json"
-BEAT_SECONDS = 2.0
+BEAT_SECONDS = float(os.environ.get("HINDCAST_BEAT_SECONDS", "2"))
 
 
 @contextlib.contextmanager

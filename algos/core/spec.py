@@ -8,6 +8,7 @@ import functools
 import hashlib
 import importlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -54,8 +55,10 @@ class JobSpec:
     raw: dict[str, Any]
 
     @classmethod
-    def parse(cls, text: str, config: Path = Path("config")) -> JobSpec:
+    def parse(cls, text: str, config: Path | None = None) -> JobSpec:
         """Check and type a spec; keys left out because they are neutral are filled in from the algorithm's file.
+
+        ``config`` is the folder of the algorithm files: ``HINDCAST_CONFIG``, else ``config``.
 
         Raises:
             SpecError: not JSON, a key missing or unknown, or the digest does not fit the content.
@@ -64,6 +67,7 @@ class JobSpec:
             raw = json.loads(text)
         except json.JSONDecodeError as error:
             raise SpecError(f"--spec: not JSON ({error})") from None
+        config = config or Path(os.environ.get("HINDCAST_CONFIG", "config"))
         names = {field.name for field in dataclasses.fields(cls)} - {"raw", "fits"}
         if missing := sorted(names - set(raw)):
             raise SpecError(f"--spec: missing key {missing[0]}")

@@ -50,8 +50,17 @@ class FittedModel:
 
     @classmethod
     def load(cls, folder: Path, device: torch.device) -> FittedModel:
-        """Read ``fit.json`` and ``model.safetensors``."""
-        record = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
+        """Read ``fit.json`` and ``model.safetensors``.
+
+        Raises:
+            CheckpointError: one of them is missing or damaged.
+        """
+        path = folder / "fit.json"
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, json.JSONDecodeError) as error:
+            message = f"{path}: not readable ({error}); delete its folder and run the fit again"
+            raise checkpoint.CheckpointError(message) from None
         tensors = checkpoint.load(folder / "model.safetensors")
         return cls(record, {name: tensor.to(device) for name, tensor in tensors.items()})
 

@@ -50,12 +50,25 @@ class EnsembleConfig:
     include_terminal: bool
     selection: str
 
+    def __post_init__(self) -> None:
+        """Refuse combinations that would silently mean something else."""
+        if len(self.weight_decay) != self.layers + 1:
+            raise ValueError(
+                f"ensemble: weight_decay has {len(self.weight_decay)} values, {self.layers} hidden layers "
+                f"and the heads need {self.layers + 1}"
+            )
+        if self.elites > self.members:
+            raise ValueError(f"ensemble: elites {self.elites} is more than members {self.members}")
+        if self.final_decay_fraction and not self.max_updates:
+            raise ValueError("ensemble: final_decay_fraction needs max_updates, set that too")
+
 
 class EnsembleFit:
     """Fits R ensembles, one a run, each on its own rows.
 
     A run stops when no member improved its hold-out error by more than ``improvement_threshold`` for more than
-    ``patience_epochs`` evaluations, or at ``max_updates``. Every run stops for itself.
+    ``patience_epochs`` epochs, or at ``max_updates``. Every run stops for itself. An epoch is the declared number of
+    rows over the batch size; hold-out errors are measured once an epoch, or every ``evaluate_every`` updates.
 
     Args:
         config: the hyperparameters.
@@ -85,7 +98,8 @@ class EnsembleFit:
         self.updates = config.max_updates or NO_CAP
         holdout = min(int(config.holdout_fraction * declared_rows), config.holdout_max)
         self._split(rows, holdout)
-        self.evaluate_every = config.evaluate_every or max(1, declared_rows // config.batch_size)
+        self.epoch = max(1, declared_rows // config.batch_size)
+        self.evaluate_every = config.evaluate_every or self.epoch
         outputs = 1 + layout.observation_dim
         inputs = layout.observation_dim + layout.action_dim
         self.network = EnsembleNetwork(
@@ -101,7 +115,7 @@ class EnsembleFit:
         shape = (len(seeds), config.members)
         self.best = torch.full(shape, UNSEEN_MSE)
         self.errors = torch.full((*shape, outputs), UNSEEN_MSE)
-        self.stale = torch.zeros(len(seeds), dtype=torch.int64)
+        self.improved_at = torch.zeros(len(seeds), dtype=torch.int64)
         self.stopped_at = torch.zeros(len(seeds), dtype=torch.int64)
         self.done = 0
         self.snapshot = self._parameters()
@@ -145,8 +159,9 @@ class EnsembleFit:
         replace = (better | (self.config.selection == "last")) & running[:, None]
         self._take_snapshot(replace, mse, errors)
         improved = (better & running[:, None]).any(dim=1)
-        self.stale = torch.where(improved, 0, self.stale + running)
-        exhausted = self.config.early_stopping & (self.stale > self.config.patience_epochs)
+        self.improved_at[improved] = update
+        patience = self.config.patience_epochs * self.epoch
+        exhausted = self.config.early_stopping & (update - self.improved_at > patience)
         self.stopped_at[running & (exhausted | (update >= self.updates))] = update
         self.stopped_at[~torch.tensor(alive)] = update
         return [
@@ -200,7 +215,7 @@ class EnsembleFit:
             "snapshot": self.snapshot,
             "best": self.best,
             "errors": self.errors,
-            "stale": self.stale,
+            "improved_at": self.improved_at,
             "stopped_at": self.stopped_at,
             "done": self.done,
         }
@@ -210,7 +225,7 @@ class EnsembleFit:
         self.network.load_state_dict(state["network"])
         self.optimiser.restore(state["optimiser"])
         self.snapshot = {k: v.to(self.device) for k, v in state["snapshot"].items()}
-        for name in ("best", "errors", "stale", "stopped_at", "done"):
+        for name in ("best", "errors", "improved_at", "stopped_at", "done"):
             setattr(self, name, state[name])
 
     def _split(self, rows: list[Tensor], holdout: int) -> None:

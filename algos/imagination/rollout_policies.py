@@ -82,11 +82,16 @@ class ConditionalVAE(nn.Module):
         return torch.tanh(self.decoder(torch.cat([state, latent], dim=-1)))
 
 
+def clip_latent(latent: Tensor, clip: float) -> Tensor:
+    """Latent clipped to [-clip, clip]; a clip of 0 leaves it as it is."""
+    return latent.clamp(-clip, clip) if clip > 0 else latent
+
+
 @dataclass(frozen=True)
 class CVAEPolicy:
     """Actions decoded from a clipped standard normal latent, for one run of a fitted conditional VAE.
 
-    The code clips the latent to [-0.5, 0.5]; the paper samples N(0, I) unclipped (``latent_clip`` infinite).
+    The code clips the latent to [-0.5, 0.5]; the paper samples N(0, I) unclipped (``latent_clip`` 0).
     """
 
     weights: list[Tensor]
@@ -98,7 +103,7 @@ class CVAEPolicy:
         latent = self.weights[0].shape[0] - state.shape[1]
         shape = (len(state), latent)
         z = torch.randn(shape, generator=generator, device=state.device)
-        hidden = torch.cat([state, z.clamp(-self.latent_clip, self.latent_clip)], dim=-1)
+        hidden = torch.cat([state, clip_latent(z, self.latent_clip)], dim=-1)
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             hidden = torch.relu_(torch.addmm(bias[0], hidden, weight))
         return torch.tanh(torch.addmm(self.biases[-1][0], hidden, self.weights[-1]))

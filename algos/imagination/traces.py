@@ -116,9 +116,7 @@ def fill(
             buffer[filled : filled + count] = rows[:count]
             filled += count
         if filled == before:
-            raise RuntimeError(
-                "imagined rollouts made no transition; every start state is terminal"
-            )
+            raise ValueError("imagined rollouts made no transition; every start state is terminal")
         call += 1
         if advance:
             advance(filled - before)

@@ -17,7 +17,7 @@ from algos.core.optimiser import Adam, polyak
 from algos.core.randomness import normal
 from algos.core.replay import Batch, Layout
 from algos.imagination.mixture import Mixture
-from algos.imagination.rollout_policies import ConditionalVAE
+from algos.imagination.rollout_policies import ConditionalVAE, clip_latent
 
 # Layer widths: the authors' code, and a reduced set about three times cheaper that keeps the rest of the method.
 NETWORKS: dict[str, dict[str, tuple[int, ...]]] = {
@@ -167,8 +167,7 @@ class BCQ:
 
     def candidates(self, state: Tensor, noise: Tensor) -> Tensor:
         """Actions the data's behaviour would take: the VAE's decoder at a clipped latent."""
-        clip = self.config.vae_latent_clip
-        return self.vae.decode(state, noise.clamp(-clip, clip))
+        return self.vae.decode(state, clip_latent(noise, self.config.vae_latent_clip))
 
     def perturbed(self, actor: MLP, state: Tensor, action: Tensor) -> Tensor:
         """``clip(a + phi tanh(xi(s, a)), -1, 1)``."""

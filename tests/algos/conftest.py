@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TASK = "maze2d-umaze-v1"
 TRANSITIONS = 6000
 SHORT = {
-    "updates": 60, "evaluate_every": 20, "evaluation_episodes": 2, "evaluation_start": "stratified",
+    "updates": 60, "evaluate_every": 20, "evaluation_episodes": 7, "evaluation_start": "stratified",
     "report_evaluations": 2, "networks": "small", "target_samples": 3, "acting_samples": 4,
     "model_buffer_size": 3000, "rollout_batch": 100,
     "max_updates": 40, "hidden": 16, "holdout_max": 300, "eta": 0.5,

@@ -104,11 +104,11 @@ def test_known_rewards_change_the_outcome(run_job: Run) -> None:
     assert (model / "progress.csv").read_bytes() != (known / "progress.csv").read_bytes()
 
 
-def start_train(spec: str, data: Path, out: Path) -> subprocess.Popen[bytes]:
+def start(stage: str, spec: str, data: Path, out: Path, *more: str) -> subprocess.Popen[bytes]:
     command = [
         sys.executable,
         "-m",
-        "algos.train",
+        f"algos.{stage}",
         "--spec",
         spec,
         "--data",
@@ -116,7 +116,11 @@ def start_train(spec: str, data: Path, out: Path) -> subprocess.Popen[bytes]:
         "--out",
         str(out),
     ]
-    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
+    return subprocess.Popen([*command, *more], cwd=ROOT, stderr=subprocess.PIPE)
+
+
+def start_train(spec: str, data: Path, out: Path, *more: str) -> subprocess.Popen[bytes]:
+    return start("train", spec, data, out, *more)
 
 
 def scratch_of(out: Path, spec: str) -> Path:
@@ -124,33 +128,80 @@ def scratch_of(out: Path, spec: str) -> Path:
     return out.parents[1] / "scratch" / digest / "seeds0-0"
 
 
-def wait_for_checkpoint(process: subprocess.Popen[bytes], path: Path) -> None:
-    deadline = time.monotonic() + 60
+def wait_for(process: subprocess.Popen[bytes], path: Path) -> None:
+    deadline = time.monotonic() + 120
     while not path.exists() and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.02)
+    assert path.exists() and process.poll() is None
 
 
-def test_sigkill_at_a_random_moment_and_restart_give_the_same_bytes(
+def interrupt_twice(stage: str, spec: str, data: Path, out: Path, *more: str) -> None:
+    """Stop a job with a checkpoint (SIGTERM), then kill its continuation at a random moment (SIGKILL)."""
+    scratch = scratch_of(out, spec)
+    first = start(stage, spec, data, out, *more)
+    wait_for(first, scratch / "progress.json")  # the first updates are made
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(60) == 128 + signal.SIGTERM
+    assert (scratch / checkpoint.CHECKPOINT).exists() and not out.exists()
+    (scratch / "progress.json").unlink()
+    second = start(stage, spec, data, out, *more)
+    wait_for(second, scratch / "progress.json")
+    time.sleep(random.random() / 2)
+    second.send_signal(signal.SIGKILL)
+    assert second.wait(60) == -signal.SIGKILL
+    assert not out.exists()
+
+
+@pytest.fixture
+def frequent_beats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Heartbeats at once, so that a job can be caught in the middle."""
+    monkeypatch.setenv("HINDCAST_BEAT_SECONDS", "0")
+
+
+@pytest.mark.usefixtures("frequent_beats")
+def test_sigterm_and_sigkill_and_restart_give_the_same_bytes(
     tmp_path: Path, data: list[Path]
 ) -> None:
-    spec = make_spec("bcq", updates=200, evaluate_every=100)
-    whole, cut = tmp_path / "runs" / "whole", tmp_path / "runs" / "cut"
-    assert start_train(spec, data[0], tmp_path / "elsewhere" / "runs" / "whole").wait(120) == 0
-    # a first trainer stops after a while with a checkpoint, a second is killed without one of its own
-    first = start_train(spec, data[0], cut)
-    wait_for_checkpoint(first, scratch_of(cut, spec) / "lock")
-    time.sleep(3.0 + random.random())
-    first.send_signal(signal.SIGTERM)
-    first.wait(60)
-    second = start_train(spec, data[0], cut)
-    time.sleep(2.0 + 2 * random.random())
-    second.send_signal(signal.SIGKILL)
-    second.wait(60)
+    spec = make_spec("bcq", updates=600, evaluate_every=300)
+    whole, cut = tmp_path / "a" / "runs" / "x", tmp_path / "b" / "runs" / "x"
+    interrupt_twice("train", spec, data[0], cut)
     assert start_train(spec, data[0], cut).wait(120) == 0
-    whole = tmp_path / "elsewhere" / "runs" / "whole"
+    assert start_train(spec, data[0], whole).wait(120) == 0
     for name in METRIC_FILES:
         assert (whole / name).read_bytes() == (cut / name).read_bytes()
     assert record(whole)["runs"] == record(cut)["runs"]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("frequent_beats")
+def test_interrupted_fits_and_romi_give_the_same_bytes(tmp_path: Path, data: list[Path]) -> None:
+    fit_spec = make_spec("ensemble", max_updates=1500, evaluate_every=100)
+    digest = json.loads(fit_spec)["digest"]
+    spec = make_spec(
+        "romi_bcq",
+        (0,),
+        {"dynamics": digest},
+        rollout_policy="uniform",
+        updates=600,
+        evaluate_every=300,
+    )
+    fits = {}
+    for name in ("whole", "cut"):
+        fits[name] = tmp_path / name / "fits" / "f"
+        if name == "cut":
+            interrupt_twice("fit", fit_spec, data[0], fits[name])
+        assert start("fit", fit_spec, data[0], fits[name]).wait(240) == 0
+    for name in ("progress.csv", "model.safetensors"):
+        assert (fits["whole"] / name).read_bytes() == (fits["cut"] / name).read_bytes()
+    runs = {}
+    for name in ("whole", "cut"):
+        runs[name] = tmp_path / name / "runs" / "r"
+        more = ("--fits", f"dynamics={fits[name]}")
+        if name == "cut":
+            interrupt_twice("train", spec, data[0], runs[name], *more)
+        assert start_train(spec, data[0], runs[name], *more).wait(240) == 0
+    for name in METRIC_FILES:
+        assert (runs["whole"] / name).read_bytes() == (runs["cut"] / name).read_bytes()
 
 
 def test_a_finished_job_emits_its_outputs_again_without_training(
@@ -160,9 +211,53 @@ def test_a_finished_job_emits_its_outputs_again_without_training(
     before = {name: (folder / name).read_bytes() for name in METRIC_FILES}
     for path in folder.iterdir():
         path.unlink()
-    monkeypatch.setattr("algos.train.load_runs", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr("algos.core.loop.Loop.run", lambda _: pytest.fail("trained again"))
     run_job("train", make_spec("bcq"), "a")
     assert {name: (folder / name).read_bytes() for name in METRIC_FILES} == before
+
+
+def test_other_inputs_are_never_answered_with_an_old_result(run_job: Run) -> None:
+    """The same spec on another fit trains again: the digest declares inputs, the fingerprint is their content."""
+    folder, digest = fitted(run_job)
+    spec = make_spec("romi_bcq", (0,), {"dynamics": digest}, rollout_policy="uniform")
+    before = run_job("train", spec, "a", {"dynamics": folder})
+    policy = (before / "policy.safetensors").read_bytes()
+    tensors = checkpoint.load(folder / "model.safetensors")
+    tensors["body.biases.0"] += 0.5
+    checkpoint.save(folder / "model.safetensors", tensors)
+    after = run_job("train", spec, "a", {"dynamics": folder})
+    assert (after / "policy.safetensors").read_bytes() != policy
+
+
+def test_data_made_from_another_spec_are_refused(
+    run_job: Run, data: list[Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from algos.train import train
+
+    arguments = ["--spec", make_spec("bcq"), "--data", str(data[1]), "--out", str(tmp_path / "out")]
+    message = expect_error(capsys, lambda: train(arguments))
+    assert f"{data[1]}: made with seed 1, the spec declares 0; generate it again" in message
+
+
+def test_a_policy_that_breaks_right_before_an_evaluation_fails_alone(
+    run_job: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    healthy = run_job("train", make_spec("bcq", (1,)), "alone")
+    from algos.offline.bcq import BCQ
+
+    plain = BCQ.update
+
+    def poisoned(self: BCQ, drawn: Any, index: int) -> Any:
+        metrics = plain(self, drawn, index)
+        if index == 39 and len(self.seeds) == 2:  # after update 40, where an evaluation is due
+            with torch.no_grad():
+                self.actor.weights[0][0].fill_(torch.nan)
+        return metrics
+
+    monkeypatch.setattr(BCQ, "update", poisoned)
+    runs = record(run_job("train", make_spec("bcq", (0, 1)), "block"))["runs"]
+    assert runs[0]["failure"] == {"update": 40, "reason": "action is not finite"}
+    assert runs[1] == record(healthy)["runs"][0]
 
 
 def test_a_second_trainer_in_the_same_folder_is_turned_away(
@@ -175,7 +270,7 @@ def test_a_second_trainer_in_the_same_folder_is_turned_away(
     out = tmp_path / "runs" / "x"
     first = start_train(spec, data[0], out)
     lock = scratch_of(out, spec) / "lock"
-    wait_for_checkpoint(first, lock)
+    wait_for(first, lock)
     while not lock.read_text():
         time.sleep(0.02)
     second = start_train(spec, data[0], out)
@@ -322,6 +417,48 @@ def test_damaged_data_is_refused_before_training(
         assert path.name in message
     assert os.listdir(tmp_path / "out") == ["scratch"]
     assert os.listdir(tmp_path / "out" / "scratch") == ["lock"]
+
+
+def test_a_damaged_checkpoint_names_itself_and_the_remedy(
+    run_job: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    spec = make_spec("bcq")
+    scratch = (
+        tmp_path / "results" / "test" / "scratch" / json.loads(spec)["digest"][:16] / "seeds0-0"
+    )
+    scratch.mkdir(parents=True)
+    (scratch / checkpoint.CHECKPOINT).write_bytes(b"half a checkpoint")
+    message = expect_error(capsys, lambda: run_job("train", spec, "x"))
+    assert (
+        "not a readable checkpoint" in message and "delete it to start this job afresh" in message
+    )
+
+
+def test_a_damaged_fit_names_itself_and_the_remedy(
+    run_job: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, digest = fitted(run_job)
+    (folder / "fit.json").write_text('{"half": ')
+    spec = make_spec("romi_bcq", (0,), {"dynamics": digest}, rollout_policy="uniform")
+    message = expect_error(capsys, lambda: run_job("train", spec, "x", {"dynamics": folder}))
+    assert "fit.json: not readable" in message and "run the fit again" in message
+
+
+def test_a_device_that_is_not_there(
+    run_job: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HINDCAST_DEVICE", "cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    message = expect_error(capsys, lambda: run_job("train", make_spec("bcq"), "x"))
+    assert "HINDCAST_DEVICE=cuda" in message and "use device=cpu" in message
+
+
+def test_stratified_episodes_must_fill_the_start_cells(
+    run_job: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = make_spec("bcq", evaluation_episodes=10)
+    message = expect_error(capsys, lambda: run_job("train", spec, "x"))
+    assert "10 is not a multiple of the 7 start cells of maze2d-umaze-v1; use 14" in message
 
 
 def test_no_space_left_is_said_before_training(

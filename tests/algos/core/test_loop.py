@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from algos.core import checkpoint
 from algos.core.checkpoint import CHECKPOINT, CheckpointError
-from algos.core.loop import Interrupted, Loop, progress_csv
+from algos.core.loop import Clock, Failed, Interrupted, Loop, progress_csv
 
 
 @dataclass
@@ -53,7 +54,10 @@ def evaluate(update: int, alive: list[bool]) -> list[dict[str, Any] | None]:
 
 
 def loop(learner: Counter, scratch: Path, updates: int = 25, every: int = 7, **more: Any) -> Loop:
-    return Loop(learner, updates, every, evaluate, scratch, more.pop("digest", "d"), **more)
+    digest, inputs = more.pop("digest", "d"), more.pop("inputs", "i")
+    return Loop(
+        learner, updates, every, more.pop("evaluate", evaluate), scratch, digest, inputs, **more
+    )
 
 
 def test_evaluations_come_on_time_with_the_mean_of_the_metrics_since_the_last(
@@ -106,3 +110,50 @@ def test_a_checkpoint_of_another_spec_is_refused_and_kept(tmp_path: Path) -> Non
 def test_progress_table() -> None:
     text = progress_csv((3, 4), [[{"update": 1, "score": 0.5, "by_start": {"a": 1}}], []])
     assert text == "seed,update,score\n3,1,0.5\n"
+
+
+def test_a_run_whose_evaluation_breaks_is_stopped_and_the_other_goes_on(tmp_path: Path) -> None:
+    def breaks(update: int, alive: list[bool]) -> list[dict[str, Any] | Failed | None]:
+        first = Failed("action is not finite") if update == 14 else {"score": 1.0}
+        return [first if alive[0] else None, {"score": 2.0}]
+
+    history = loop(Counter(), tmp_path, evaluate=breaks).run()
+    assert history.failures == [{"update": 14, "reason": "action is not finite"}, None]
+    assert [e["update"] for e in history.evaluations[0]] == [7]
+    assert [e["update"] for e in history.evaluations[1]] == [7, 14, 21, 25]
+
+
+def test_a_checkpoint_made_on_other_inputs_is_not_continued(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(Interrupted):
+        loop(Counter(stop_at=13), tmp_path).run()
+    learner = Counter()
+    loop(learner, tmp_path, inputs="other").run()
+    assert learner.seen == list(range(25))
+    assert "made on other data or fits; starting afresh" in capsys.readouterr().err
+
+
+def test_a_full_disk_during_training_costs_a_checkpoint_not_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("algos.core.loop.CHECKPOINT_SECONDS", -1.0)
+    real, calls = checkpoint.save, []
+
+    def full_at_first(path: Path, state: Any) -> None:
+        calls.append(path)
+        if len(calls) < 3:
+            raise OSError(28, "No space left on device")
+        real(path, state)
+
+    monkeypatch.setattr(checkpoint, "save", full_at_first)
+    history = loop(Counter(), tmp_path).run()
+    assert history.update == 25
+    assert "no checkpoint at update 7: [Errno 28] No space left" in capsys.readouterr().err
+    assert (tmp_path / CHECKPOINT).exists()
+
+
+def test_times_include_what_came_before_the_first_update(tmp_path: Path) -> None:
+    earlier = Clock(Clock.now().wall - 100.0, Clock.now().cpu - 10.0)
+    history = loop(Counter(), tmp_path, started=earlier).run()
+    assert 100 < history.wall_seconds < 110 and 10 < history.cpu_seconds < 20

@@ -142,18 +142,47 @@ def test_a_run_alone_equals_the_run_in_a_block() -> None:
     assert all(torch.equal(tensors[name][2], own[name][0]) for name in own)
 
 
-def test_run_stops_at_the_sixth_evaluation_without_improvement() -> None:
-    learner = fit(
-        [linear_rows(), linear_rows(seed=1)], (0, 1), max_updates=10_000, learning_rate=0.0
-    )
-    learner.evaluate(1, [True, True])  # the first evaluation always improves on nothing
-    for evaluation in range(2, 7):
-        learner.evaluate(evaluation, [True, True])
+@pytest.mark.parametrize("evaluations_per_epoch", [1, 2])
+def test_run_stops_in_the_sixth_epoch_without_improvement(evaluations_per_epoch: int) -> None:
+    rows = [linear_rows(), linear_rows(seed=1)]
+    learner = fit(rows, (0, 1), max_updates=10_000, learning_rate=0.0)
+    step = learner.epoch // evaluations_per_epoch  # 2000 rows in batches of 64: 31 updates an epoch
+    assert learner.epoch == 31
+    learner.evaluate(step, [True, True])  # the first evaluation always improves on nothing
+    update = step
+    while update + step <= step + 5 * learner.epoch:
+        update += step
+        learner.evaluate(update, [True, True])
         assert not learner.finished
-    records = learner.evaluate(7, [True, True])
+    records = learner.evaluate(update + step, [True, True])
     assert learner.finished and records[0] is not None
-    assert learner.stopped_at.tolist() == [7, 7]
-    assert learner.evaluate(8, [True, True]) == [None, None]
+    assert learner.stopped_at.tolist() == [update + step] * 2
+    assert learner.evaluate(update + 2 * step, [True, True]) == [None, None]
+
+
+def test_a_capped_fit_reaches_its_learning_rate_decay() -> None:
+    """Patience counts epochs, not evaluations: measuring more often must not stop a fit earlier."""
+    learner = fit(
+        [linear_rows(20_000)], (0,), max_updates=400, evaluate_every=10, learning_rate=0.0
+    )
+    for update in range(10, 400, 10):
+        learner.evaluate(update, [True])
+        assert not learner.finished
+    learner.evaluate(400, [True])
+    assert learner.finished
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"layers": 3}, "weight_decay has 3 values, 3 hidden layers and the heads need 4"),
+        ({"elites": 4}, "elites 4 is more than members 3"),
+        ({"final_decay_fraction": 0.3, "max_updates": 0}, "final_decay_fraction needs max_updates"),
+    ],
+)
+def test_settings_that_do_not_fit_together(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        config(**changes)
 
 
 def test_a_snapshot_needs_an_improvement_of_one_percent() -> None:

@@ -163,7 +163,7 @@ def test_fill_is_exact_in_size_and_a_pure_function_of_the_seed() -> None:
 
 def test_fill_from_terminal_states_only_is_an_error() -> None:
     tracer = Tracer(toy_dynamics("backward"), UniformPolicy(1), lambda s: s[:, 0] > -9, 3, "fixed")
-    with pytest.raises(RuntimeError, match="no transition"):
+    with pytest.raises(ValueError, match="no transition"):
         fill(
             tracer,
             torch.zeros(5, 1),
