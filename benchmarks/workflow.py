@@ -150,7 +150,7 @@ def profile_planning(name: str) -> list[dict[str, Any]]:
     functions = sorted(found.stats.items(), key=lambda item: item[1][2], reverse=True)
     return [
         {
-            "operator": f"{Path(path).name}:{line} {function}",
+            "operator": function if path == "~" else f"{Path(path).name}:{line} {function}",
             "share": own / found.total_tt,
             "milliseconds": 1000 * own,
             "calls": calls,

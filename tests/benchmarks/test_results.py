@@ -2,11 +2,13 @@
 
 import importlib
 import inspect
+import io
 import json
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from benchmarks import catalogue, processes, report, run, worker, workflow
 from benchmarks.facts import cpu_flags, machine
@@ -114,6 +116,19 @@ def test_the_page_shows_ratio_target_and_profile() -> None:
     assert "| peers | d3rlpy 2.8.0 |" in page.splitlines()
     assert "busy" not in page and "Quick run" not in page
     assert "Quick run" in report.markdown(MACHINE, [result], quick=True)
+
+
+def test_the_terminal_shows_the_same_cells() -> None:
+    target = Target("bcq", "Hindcast*", "ratio", "a prototype", at_least=2.5)
+    result = Result("bcq", "BCQ", [PEER, OURS], judge("bcq", [PEER, OURS], [target], set()))
+    console = Console(record=True, width=200, file=io.StringIO())
+    report.show(console, result)
+    text = console.export_text()
+    (line,) = (line for line in text.splitlines() if "Hindcast float32" in line)
+    assert [cell.strip() for cell in line.split("│")[1:-1]] == report.cells(
+        OURS, result.judgement(OURS)
+    )
+    assert "target at least 2.5 (Hindcast*): a prototype" in text
 
 
 def test_a_busy_machine_is_told() -> None:
