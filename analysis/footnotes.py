@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from analysis import labels
 from analysis.load import ArmResult
 
-#: What a reader must know of a number, in order of importance.
-CATEGORIES: tuple[tuple[str, Callable[[ArmResult], str]], ...] = (
-    ("Data", labels.data),
-    ("Setting", labels.cell),
-    ("Evaluation", labels.evaluation),
-    ("Precision", labels.precision),
-    ("Hardware", labels.hardware),
-    ("Versions", labels.versions),
-)
+
+def _categories(metric: str) -> Iterator[tuple[str, Callable[[ArmResult], str]]]:
+    """What a reader must know of a number, in order of importance."""
+    yield "Data", labels.data
+    yield "Setting", labels.cell
+    yield "Budget", labels.changes
+    yield "Evaluation", partial(labels.evaluation, metric=metric)
+    yield "Precision", labels.precision
+    yield "Hardware", labels.hardware
+    yield "Versions", labels.versions
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,13 @@ def _letters() -> Iterator[str]:
     yield from (a + b for a in string.ascii_lowercase for b in string.ascii_lowercase)
 
 
-def footnotes(arms: Sequence[ArmResult]) -> Footnotes:
+def footnotes(arms: Sequence[ArmResult], metric: str) -> Footnotes:
     """One line a category; where arms differ each value gets a letter and its arms the mark."""
     used = [arm for arm in arms if arm.runs]
     letters = _letters()
     marks: dict[int, list[str]] = {}
     lines: list[str] = []
-    for title, describe in CATEGORIES:
+    for title, describe in _categories(metric):
         texts = {id(arm): describe(arm) for arm in used}
         values = list(dict.fromkeys(texts.values()))
         if len(values) <= 1:
@@ -57,7 +59,7 @@ def footnotes(arms: Sequence[ArmResult]) -> Footnotes:
     return Footnotes((*lines, *_left_out(arms)), joined)
 
 
-def _left_out(arms: Iterable[ArmResult]) -> Iterator[str]:
+def _left_out(arms: Sequence[ArmResult]) -> Iterator[str]:
     """Runs that are not in the means, by name."""
     for arm in arms:
         if arm.failed:
@@ -65,3 +67,6 @@ def _left_out(arms: Iterable[ArmResult]) -> Iterator[str]:
             yield f"Left out, {arm.name}: {seeds}."
         if arm.runs and arm.missing:
             yield f"Missing, {arm.name}: seeds {', '.join(map(str, arm.missing))}."
+    absent = labels.without_result(arms)
+    if absent:
+        yield f"Without a result: {'; '.join(arm.name for arm in absent)}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from analysis.load import ArmResult
+from analysis.records import Record
 from paper_tables.paths import BASE_CELL
 
 #: What stands in a cell that has nothing to show.
@@ -83,15 +84,47 @@ def versions(arm: ArmResult) -> str:
     )
 
 
-def evaluation(arm: ArmResult) -> str:
-    """Protocol of evaluation, and how many evaluations are averaged into a run's score."""
-    parts = []
-    for record in arm.records:
-        found = record.hyperparameters
-        text = f"protocol: {record.protocol}"
-        if "report_evaluations" in found:
-            text = f"mean of the last {found['report_evaluations']} evaluations of a run; {text}"
-        if "evaluation_episodes" in found:
-            text += f", {found['evaluation_episodes']} episodes an evaluation"
-        parts.append(text)
-    return listed(parts)
+def evaluation(arm: ArmResult, metric: str) -> str:
+    """Protocol behind `metric`: of the evaluations during training, unless it comes from elsewhere."""
+    if metric.startswith("fit.") or arm.arm.stage == "fit":
+        return "by the fit itself, on rows held out of its data"
+    after = metric.startswith("evaluation.")
+    return listed(_after(record) if after else _during(record) for record in arm.records)
+
+
+def _after(record: Record) -> str:
+    """Protocol of the separate evaluation of the final policy."""
+    text = f"of the final policy; protocol: {record.evaluation.get('protocol', 'not recorded')}"
+    if "episodes_per_start" in record.evaluation:
+        text += f", {record.evaluation['episodes_per_start']} episodes from each start"
+    return text
+
+
+def _during(record: Record) -> str:
+    """Protocol of the evaluations during training, and how many of them make up a run's score."""
+    found = record.hyperparameters
+    text = f"protocol: {found.get('evaluation_start', 'not recorded')}"
+    if "report_evaluations" in found:
+        text = f"mean of the last {found['report_evaluations']} evaluations of a run; {text}"
+    if "evaluation_episodes" in found:
+        text += f", {found['evaluation_episodes']} episodes an evaluation"
+    return text
+
+
+def changes(arm: ArmResult) -> str:
+    """Budget keys that differ from the algorithm's own, those of its models as `slot.key`."""
+    texts = [
+        f"{key} {_value(value)} (default {_value(own)})"
+        for key, (value, own) in sorted(arm.arm.budget_changes.items())
+    ]
+    return ", ".join(texts) or "the configured defaults"
+
+
+def _value(value: object) -> str:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return f"{value:,}" if whole else str(value)
+
+
+def without_result(arms: Iterable[ArmResult]) -> list[ArmResult]:
+    """Arms that should have run in this tier and of which no run is there, finished or failed."""
+    return [a for a in arms if a.arm.status == "planned" and not a.runs and not a.failed]

@@ -38,14 +38,18 @@ class FailedRun:
 
 @dataclass(frozen=True)
 class Record:
-    """Provenance of one block of runs, as its result file states it."""
+    """Provenance of one block of runs, as its result file states it.
+
+    `evaluation` is the protocol of the evaluation after training; that of the evaluations during
+    training stands in the hyperparameters.
+    """
 
     path: str
     updates: int
     environment_steps: int
     hyperparameters: Mapping[str, Any]
     precision: str
-    protocol: str
+    evaluation: Mapping[str, Any]
     data: tuple[Mapping[str, Any], ...]
     hardware: Mapping[str, Any]
     versions: Mapping[str, str]
@@ -189,7 +193,7 @@ def _record(content: Mapping[str, Any], name: str) -> Record:
         environment_steps=int(content["environment_steps"]),
         hyperparameters=spec["hyperparameters"],
         precision=str(content["precision"]),
-        protocol=str((content.get("evaluation") or {}).get("protocol", "during training")),
+        evaluation={k: v for k, v in (content.get("evaluation") or {}).items() if k != "runs"},
         data=tuple(content["data"]),
         hardware=content["hardware"],
         versions=content["versions"],

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from rich.text import Text
 
 from analysis.errors import AnalysisError
 from analysis.labels import DASH
-from analysis.load import Results
+from analysis.load import ArmResult, Results
 from analysis.verdicts import Verdict
 from analysis.workspace import Workspace, command_line
 from paper_tables.paths import TierPaths
@@ -33,6 +33,9 @@ STYLES = {
 }
 
 Row = Mapping[str, str]
+
+#: So many arms of an algorithm are named where runs are missing; the others are counted.
+MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Summary:
     figures: tuple[Path, ...]
     ledger: Path
     problems: tuple[str, ...]
+    absent: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -86,7 +90,7 @@ def read_summary(space: Workspace, results: Results) -> Summary:
     figures = [p for n in space.papers for p in _written(space, paths.figure(n, "*", "png"))]
     scores = [row for table in tables for row in _rows(table.with_suffix(".csv"))]
     # Experiments share runs: the result files, not the arms, tell them apart.
-    unique = {arm.arm.results: arm for arm in results.arms if arm.arm.results}.values()
+    unique = list({arm.arm.results: arm for arm in results.arms if arm.arm.results}.values())
     return Summary(
         tier=space.tier,
         title=space.plan.settings.title,
@@ -102,7 +106,20 @@ def read_summary(space: Workspace, results: Results) -> Summary:
         figures=tuple(figure.relative_to(space.root) for figure in figures),
         ledger=Path(paths.claims),
         problems=results.problems,
+        absent=tuple(_absent(unique)),
     )
+
+
+def _absent(arms: Sequence[ArmResult]) -> Iterator[str]:
+    """One line an algorithm: on what its planned runs are missing, in whole or in part."""
+    for algo in dict.fromkeys(arm.arm.algo for arm in arms if arm.missing):
+        missing = [arm for arm in arms if arm.arm.algo == algo and arm.missing]
+        names = [
+            f"{arm.arm.task} ({arm.arm.cell}), seeds {', '.join(map(str, arm.missing))}"
+            for arm in missing[:MOST_NAMED]
+        ]
+        more = len(missing) - len(names)
+        yield f"{algo}: {'; '.join(names)}" + (f"; and {more} more" if more else "")
 
 
 def _once(rows: Iterable[Row]) -> tuple[Row, ...]:
@@ -162,6 +179,8 @@ def _where(summary: Summary) -> list[str]:
     folders = {path.parent for path in (*summary.tables, *summary.figures)}
     kinds = {"tables": "tables (md, csv, tex)", "figures": "figures (png, pdf)"}
     lines += [f"{kinds.get(f.parent.name, 'files')}: {f}" for f in sorted(folders)]
+    if summary.absent:
+        lines.append(f"logs of jobs, also of those that failed: {summary.ledger.parent / 'logs'}")
     return [*lines, "how to read them: docs/results.md"]
 
 
@@ -189,6 +208,8 @@ def markdown(summary: Summary) -> str:
     lines += _markdown_table(CLAIM_HEADER, [claim_cells(row) for row in summary.judged])
     lines += ["", "## Numbers", ""]
     lines += _markdown_table(SCORE_HEADER, [score_cells(row) for row in summary.scores])
+    if summary.absent:
+        lines += ["", "## Missing", "", *(f"- {line}" for line in summary.absent)]
     if summary.problems:
         lines += ["", "## Left out", "", *(f"- {problem}" for problem in summary.problems)]
     lines += ["", "## Where to look", "", *(f"- {line}" for line in _where(summary))]
@@ -206,6 +227,8 @@ def show(summary: Summary, console: Console) -> None:
     console.print(counts)
     _show_table(console, "Judged claims", CLAIM_HEADER, [claim_cells(r) for r in summary.judged])
     _show_table(console, "Numbers", SCORE_HEADER, [score_cells(r) for r in summary.scores])
+    for line in summary.absent:
+        console.print(Text(f"missing: {line}", style="yellow"))
     for problem in summary.problems:
         console.print(Text(f"left out: {problem}", style="bold yellow"))
     for line in _where(summary):

@@ -202,4 +202,4 @@ def build_table(
     builder = _Builder(space, paper, layout, results, published, entries)
     rows = tuple(builder.rows())
     arms = list({id(arm): arm for row in rows for arm in row.arms}.values())
-    return Table(name, paper, space.tier, layout, rows, footnotes(arms))
+    return Table(name, paper, space.tier, layout, rows, footnotes(arms, layout.metric))

@@ -28,6 +28,7 @@ class Workspace:
     papers: tuple[str, ...]
     plan: Plan
     titles: Mapping[str, str] = field(default_factory=dict)
+    papers_dir: Path | None = None
 
     def load(self) -> Results:
         """Results of the plan; raises `AnalysisError` if there are none."""
@@ -35,7 +36,7 @@ class Workspace:
 
     def folder(self, paper: str) -> Path:
         """Where a paper is described."""
-        return self.root / "paper_tables" / paper
+        return (self.papers_dir or self.root / "paper_tables") / paper
 
     def claims(self, paper: str) -> list[Claim]:
         """The claims of a paper (none if it lists none)."""
@@ -61,15 +62,20 @@ def open_workspace(
     root: Path = Path(),
     device: Device = "cpu",
     source: str | None = None,
+    config: Path | None = None,
+    papers_dir: Path | None = None,
 ) -> Workspace:
-    """Plan `tier` as the runs were planned (`device` and `source` as given to the workflow).
+    """Plan `tier` as the runs were planned (the last four as given to the workflow).
 
     Raises:
         PlanError: unknown tier or paper, or a mistake in the configuration.
     """
-    plan = make_plan(tier, papers, root, device=device, source=source)
-    registry = read_registry(root / "config", root)
-    names = tuple(read_papers(root / "paper_tables")) if papers is None else tuple(papers)
+    config, papers_dir = config or root / "config", papers_dir or root / "paper_tables"
+    plan = make_plan(
+        tier, papers, root, config=config, papers_dir=papers_dir, device=device, source=source
+    )
+    registry = read_registry(config, root)
+    names = tuple(read_papers(papers_dir)) if papers is None else tuple(papers)
     return Workspace(
         root=root,
         tier=tier,
@@ -78,6 +84,7 @@ def open_workspace(
         papers=names,
         plan=plan,
         titles={name: algo.file.title for name, algo in registry.algos.items()},
+        papers_dir=papers_dir,
     )
 
 
@@ -91,12 +98,20 @@ def command_line(
     parser.add_argument("--root", type=Path, default=Path(), help="the checkout (default: here)")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="device of runs")
     parser.add_argument("--source", choices=["local", "d4rl", "file"], help="data source of runs")
+    parser.add_argument("--config", type=Path, help="configuration folder (default: config)")
+    parser.add_argument("--papers-dir", type=Path, help="folder of papers (default: paper_tables)")
     options = parser.parse_args(arguments)
 
     def run() -> None:
         command(
             open_workspace(
-                options.tier, options.paper, options.root, options.device, options.source
+                options.tier,
+                options.paper,
+                options.root,
+                options.device,
+                options.source,
+                options.config,
+                options.papers_dir,
             )
         )
 

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from analysis.load import Results, load
 from analysis.workspace import Workspace
@@ -76,6 +76,8 @@ class Bench:
         overrides: Mapping[str, Any] | None = None,
         experiment: str | None = None,
         reason: str | None = None,
+        stage: Literal["train", "fit"] = "train",
+        budget_changes: Mapping[str, tuple[Any, Any]] | None = None,
         **changes: Any,
     ) -> Arm:
         """Plan an arm and write its runs (None: no file); `changes` alter the result files."""
@@ -90,6 +92,7 @@ class Bench:
                 "updates": 1000,
                 "report_evaluations": 3,
                 "evaluation_episodes": 14,
+                "evaluation_start": "random",
                 **overrides,
             },
         }
@@ -111,7 +114,9 @@ class Bench:
             reason=reason,
             results=() if reason else tuple(results),
             digest=spec_digest(spec),
+            stage=stage,
             hyperparameters={**spec["hyperparameters"], "horizon": 5},
+            budget_changes=budget_changes or {},
         )
         self.arms.append(arm)
         if content is not None:
@@ -130,6 +135,7 @@ class Bench:
             "runs": own,
             "evaluation": {
                 "protocol": "stratified",
+                "episodes_per_start": 3,
                 "runs": [{"seed": entry["seed"], "score": 1.0} for entry in own],
             },
             "fits": {

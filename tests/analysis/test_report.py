@@ -18,6 +18,7 @@ from rich.console import Console
 from analysis import curves, report, style, summary
 from analysis.errors import AnalysisError
 from analysis.files import write_text
+from analysis.workspace import open_workspace
 
 
 @pytest.fixture
@@ -80,6 +81,24 @@ def test_failed_runs_are_named_in_the_summary(bench: Bench) -> None:
     text = report.write_report(bench.space, bench.results())
     assert "2 runs finished, 1 failed, 0 missing" in text
     assert "- bcq on maze2d-umaze-v1 (networks=small): seed 1 failed: critic loss" in text
+
+
+def test_missing_runs_are_named_in_the_summary(standard: Bench) -> None:
+    standard.arm("fomi_bcq", None)
+    text = report.write_report(standard.space, standard.results())
+    assert "6 runs finished, 0 failed, 3 missing" in text
+    assert "## Missing\n\n- fomi_bcq: maze2d-umaze-v1 (networks=small), seeds 0, 1, 2\n" in text
+    assert "- logs of jobs, also of those that failed: results/quick/logs" in text
+    console = Console(file=io.StringIO(), width=160, force_terminal=False)
+    summary.show(summary.read_summary(standard.space, standard.results()), console)
+    assert "missing: fomi_bcq" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_many_missing_arms_are_counted(standard: Bench) -> None:
+    for horizon in range(8):
+        standard.arm("romi_bcq", None, overrides={"horizon": horizon}, seeds=(0,))
+    text = report.write_report(standard.space, standard.results())
+    assert "(horizon=4), seeds 0; and 3 more\n" in text
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(
@@ -198,6 +217,20 @@ def test_bad_names_exit_with_one_line(
     text = capsys.readouterr().err
     assert message in text
     assert text.count("\n") == 1
+
+
+def test_other_folders_are_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine").symlink_to(CHECKOUT / "config")
+    (tmp_path / "papers").symlink_to(CHECKOUT / "paper_tables")
+    folders = ["--config", str(tmp_path / "mine"), "--papers-dir", str(tmp_path / "papers")]
+    assert report.main(["--tier", "quick", "--root", str(tmp_path)]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+    assert report.main(["--tier", "quick", "--root", str(tmp_path), *folders]) == 2
+    assert "no results of tier 'quick'" in capsys.readouterr().err
+    found = open_workspace(
+        "quick", root=tmp_path, config=tmp_path / "mine", papers_dir=tmp_path / "papers"
+    )
+    assert found.folder("romi") == tmp_path / "papers/romi" and found.claims("romi")
 
 
 def test_no_results_exits_with_what_makes_them(

@@ -58,7 +58,8 @@ GOLDEN = """\
 - –: not run in this tier, or not reported.
 - Data: generated locally (waypoint).
 - Setting: networks=small.
-- Evaluation: mean of the last 3 evaluations of a run; protocol: stratified, 14 episodes an evaluation.
+- Budget: the configured defaults.
+- Evaluation: mean of the last 3 evaluations of a run; protocol: random, 14 episodes an evaluation.
 - Precision: float32.
 - Hardware: Test CPU (2 cores).
 - Versions: hindcast abc1234, python 3.11.7, torch 2.13.0.
@@ -169,6 +170,49 @@ def test_numbers_that_differ_in_origin_carry_marks(standard: Bench) -> None:
     assert "30.7 ± 41.7 (3) [a]" in text
     assert "−4.3 ± 14.1 (3) [b]" in text
     assert "Data: (a) d4rl file, 5 transitions; (b) generated locally (waypoint)." in text
+
+
+def footnote(bench: Bench, title: str, layout: TableLayout = LAYOUT) -> str:
+    lines = table(bench, layout).notes.lines
+    return next(line for line in lines if line.startswith(f"{title}: "))
+
+
+def test_budget_keys_that_differ_are_footnotes(bench: Bench) -> None:
+    bench.arm("bcq", runs([1.0, 2.0, 3.0]), budget_changes={"updates": (1000, 1000000)})
+    changes = {
+        "evaluation_start": ("stratified", "random"),
+        "dynamics.max_updates": (12000, 0),
+        "dynamics.final_decay_fraction": (0.3, 0.0),
+    }
+    bench.arm("romi_bcq", runs([1.0, 2.0, 3.0]), budget_changes=changes)
+    assert footnote(bench, "Budget") == (
+        "Budget: (a) dynamics.final_decay_fraction 0.3 (default 0.0), "
+        "dynamics.max_updates 12,000 (default 0), evaluation_start stratified (default random); "
+        "(b) updates 1,000 (default 1,000,000)."
+    )
+
+
+def test_the_protocol_is_that_of_the_metric(standard: Bench) -> None:
+    standard.arm("ensemble", runs([1.0, 2.0, 3.0]), stage="fit")
+    metric = {"metric": "evaluation.score", "published": False}
+    after = footnote(standard, "Evaluation", LAYOUT.model_copy(update=metric))
+    assert after == (
+        "Evaluation: of the final policy; protocol: stratified, 3 episodes from each start."
+    )
+    during = footnote(standard, "Evaluation")
+    assert "protocol: random, 14 episodes an evaluation" in during
+    lines = {"metric": "holdout_mse", "lines": [Line(algo="ensemble")]}
+    held_out = footnote(standard, "Evaluation", LAYOUT.model_copy(update=lines))
+    assert held_out == "Evaluation: by the fit itself, on rows held out of its data."
+
+
+def test_arms_without_a_result_are_named(bench: Bench) -> None:
+    bench.arm("bcq", runs([1.0, 2.0, 3.0]))
+    bench.arm("romi_bcq", None)
+    bench.arm("fomi_bcq", None, reason="declared, not implemented")
+    assert footnote(bench, "Without a result") == (
+        "Without a result: romi_bcq on maze2d-umaze-v1 (networks=small)."
+    )
 
 
 def test_other_tiers_and_other_cells_never_enter(bench: Bench) -> None:
