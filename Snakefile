@@ -105,8 +105,9 @@ rule fit:
         digest=lambda wildcards: GRID.fit(wildcards).digest,
         spec=lambda wildcards: GRID.fit(wildcards).json,
         out=lambda _, output: Path(output[0]).parent,
+        environment=lambda _, output: GRID.environment,
     shell:
-        "python -m algos.fit --spec {params.spec:q} --data {input.data:q}"
+        "{params.environment} python -m algos.fit --spec {params.spec:q} --data {input.data:q}"
         " --out {params.out:q} > {log:q} 2>&1"
 
 
@@ -126,12 +127,13 @@ rule train:
     params:
         digest=lambda wildcards: GRID.train(wildcards).digest,
         spec=lambda wildcards: GRID.train(wildcards).json,
-        # Folders come from functions of `input` and `output`: such params never trigger a re-run.
+        # Functions of `input` or `output` never trigger a re-run: folders, and the device.
         fits=lambda wildcards, input: GRID.fit_options(wildcards, input.fits),
         out=lambda _, output: Path(output[0]).parent,
+        environment=lambda _, output: GRID.environment,
     shell:
-        "python -m algos.train --spec {params.spec:q} --data {input.data:q} {params.fits:q}"
-        " --out {params.out:q} > {log:q} 2>&1"
+        "{params.environment} python -m algos.train --spec {params.spec:q}"
+        " --data {input.data:q} {params.fits:q} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule evaluate:
@@ -148,8 +150,10 @@ rule evaluate:
         gpu=int(GRID.device == "cuda"),
     params:
         run=lambda _, input: Path(input[0]).parent,
+        environment=lambda _, output: GRID.environment,
     shell:
-        "python -m algos.evaluate --run {params.run:q} --out {output:q} > {log:q} 2>&1"
+        "{params.environment} python -m algos.evaluate --run {params.run:q}"
+        " --out {output:q} > {log:q} 2>&1"
 
 
 rule result:
@@ -185,6 +189,8 @@ rule tables:
         runtime=30,
         gpu=0,
     params:
+        # Claims, published values and layouts: what the report reads besides results.
+        digest=lambda wildcards: GRID.report_digest(wildcards.tier),
         options=lambda wildcards: GRID.report_options(wildcards.tier),
     shell:
         "python -m analysis.report {params.options:q} > {log:q} 2>&1"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import shlex
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from paper_tables import paths
+from paper_tables.digest import sha256
 from paper_tables.errors import PlanError, unknown
 from paper_tables.plan import Device, Job, Plan, make_plan
 from paper_tables.registry import read_papers, read_registry
@@ -23,6 +27,9 @@ SETTINGS: dict[str, str] = {
     "container": "hindcast.sif",
 }
 
+
+#: What the report reads of a paper, besides its experiments.
+PAPER_FILES = ("claims.csv", "reference.csv", "tables.yaml")
 
 #: Files of a fit that training reads.
 FIT_INPUTS = paths.FIT_FILES[:2]
@@ -57,8 +64,16 @@ class Dag:
 
     @property
     def device(self) -> Device:
-        """The kind of device that jobs are packed for."""
+        """The kind of device that jobs are packed for and run on."""
         return "cuda" if self.settings["device"] == "cuda" else "cpu"
+
+    @property
+    def environment(self) -> str:
+        """Variables set in the shell lines of jobs that compute, as the shell reads them."""
+        variables = {"HINDCAST_DEVICE": str(self.device)}
+        if self.config_dir != Path(SETTINGS["config_dir"]):
+            variables["HINDCAST_CONFIG"] = str(self.config_dir)
+        return " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
 
     def plan(self, tier: str) -> Plan:
         """The plan of a tier, made once."""
@@ -127,7 +142,34 @@ class Dag:
             options += ["--device", self.device]
         if self.settings["data_source"]:
             options += ["--source", self.settings["data_source"]]
+        if self.config_dir != Path(SETTINGS["config_dir"]):
+            options += ["--config", str(self.config_dir)]
+        if self.papers_dir != Path(SETTINGS["papers_dir"]):
+            options += ["--papers-dir", str(self.papers_dir)]
         return options
+
+    def report_digest(self, tier: str) -> str:
+        """Digest of all that the report of a tier reads besides results: it changes the tables.
+
+        Results are inputs of the report; this is how the papers are described, what is judged,
+        and which arms belong to which experiment.
+        """
+        plan, registry = self.plan(tier), read_registry(self.config_dir)
+        files = {
+            f"{paper}/{name}": hashlib.sha256(path.read_bytes()).hexdigest()
+            for paper in read_papers(self.papers_dir)
+            for name in PAPER_FILES
+            if (path := self.papers_dir / paper / name).is_file()
+        }
+        content = {
+            "files": files,
+            "tiers": list(registry.tiers),
+            "title": plan.settings.title,
+            "judged": plan.settings.judged,
+            "algorithms": {name: algo.file.title for name, algo in registry.algos.items()},
+            "arms": [dataclasses.asdict(arm) for arm in plan.arms],
+        }
+        return sha256(content)
 
     def report_files(self) -> list[str]:
         """Files that the report of a tier always writes; `{tier}` is left for the rule."""

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SHIM = """#!/bin/sh
 module=$2
 printf '%s\\036' "$@" >> calls.log; printf '\\035' >> calls.log
+echo "$module device=$HINDCAST_DEVICE config=$HINDCAST_CONFIG" >> environment.log
 out=; previous=
 for word; do [ "$previous" = --out ] && out=$word; previous=$word; done
 make() { for name; do mkdir -p "$(dirname "$name")"; echo "$module" > "$name"; done; }
@@ -108,6 +109,11 @@ class Workflow:
         text = (self.root / "calls.log").read_text() if (self.root / "calls.log").exists() else ""
         calls = [entry.split("\036")[:-1] for entry in text.split("\035")[:-1]]
         return [call for call in calls if module in ("", call[1])]
+
+    def environment(self, module: str) -> set[str]:
+        """The variables that the calls of `module` so far were given."""
+        lines = (self.root / "environment.log").read_text().splitlines()
+        return {line.partition(" ")[2] for line in lines if line.startswith(f"{module} ")}
 
     def edit(self, name: str, change: Callable[[Any], None]) -> None:
         """Rewrite a YAML file after `change` was applied to its content."""

@@ -85,10 +85,26 @@ def test_settings_reach_jobs_and_report(fresh: Any) -> None:
     assert len(set(re.findall(r"data/\S+/d4rl-[0-9a-f]{8}\.hdf5", text))) == 1
 
 
-def test_other_configuration_folder(fresh: Any) -> None:
-    (fresh.root / "config").rename(fresh.root / "mine")
-    done = fresh.snakemake("-n", "all", "--config", "tier=tiny", "config_dir=mine")
-    assert done.returncode == 0 and "rule train:" in done.stdout + done.stderr
+def test_the_device_reaches_the_jobs_and_reruns_nothing(done: Any) -> None:
+    for module in ("algos.fit", "algos.train", "algos.evaluate"):
+        assert done.environment(module) == {"device=cpu config="}
+    shell = done.snakemake("-n", "-F", "-p", "all", "--config", "tier=tiny", "device=cuda")
+    text = shell.stdout + shell.stderr
+    assert text.count("HINDCAST_DEVICE=cuda python -m algos.") == 7
+    again = done.snakemake("-n", "all", "--config", "tier=tiny", "device=cuda")
+    assert "rule train:" not in again.stdout + again.stderr
+
+
+def test_other_folders_reach_jobs_and_report(fresh: Any) -> None:
+    (fresh.root / "config").rename(fresh.root / "my own")
+    (fresh.root / "paper_tables").rename(fresh.root / "mine")
+    words = ["all", "--config", "tier=tiny", "config_dir=my own", "papers_dir=mine"]
+    done = fresh.snakemake("--cores", "2", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for module in ("algos.fit", "algos.train", "algos.evaluate"):
+        assert fresh.environment(module) == {"device=cpu config=my own"}
+    options = ["--tier", "tiny", "--config", "my own", "--papers-dir", "mine"]
+    assert fresh.calls("analysis.report") == [["-m", "analysis.report", *options]]
 
 
 def test_long_cells_are_spelled_out_beside_their_seeds(fresh: Any) -> None:
