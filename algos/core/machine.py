@@ -60,7 +60,7 @@ def hardware(used: torch.device) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "device": used.type,
         "gpu": torch.cuda.get_device_name(used) if cuda else None,
-        "amx": "amx_bf16" in _cpu_flags(),
+        "amx": "amx_bf16" in cpu_flags(),
         "threads": torch.get_num_threads(),
     }
 
@@ -100,5 +100,6 @@ def _cpu_name() -> str:
     return _cpu_info("model name") or platform.processor() or platform.machine()
 
 
-def _cpu_flags() -> set[str]:
+def cpu_flags() -> set[str]:
+    """Instruction sets of the CPU, as Linux names them; empty elsewhere."""
     return set(_cpu_info("flags").split())
