@@ -15,7 +15,12 @@ from algos.core import checkpoint
 from algos.core.progress import progress_bar
 from algos.core.replay import Layout
 from algos.imagination.ensemble import load_dynamics
-from algos.imagination.rollout_policies import RolloutPolicy, UniformPolicy, load_cvae
+from algos.imagination.rollout_policies import (
+    RolloutPolicy,
+    UniformPolicy,
+    load_cvae,
+    load_rbc,
+)
 from algos.imagination.starts import (
     Starts,
     return_weights,
@@ -133,4 +138,6 @@ def rollout_policy(
             f"rollout_policy {config.rollout_policy}: needs a fit in slot rollout_policy"
         )
     fit = fits["rollout_policy"]
+    if config.rollout_policy == "rbc":
+        return load_rbc(fit.tensors, run)
     return load_cvae(fit.tensors, run, fit.record["runs"][run]["latent_clip"])

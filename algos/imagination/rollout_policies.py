@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from algos.core.distributions import squashed_gaussian_log_prob
 from algos.core.networks import MLP, Precision
 
 LOG_SIGMA_RANGE = (-4.0, 15.0)
+LOG_STD_RANGE = (-20.0, 2.0)
 
 
 class RolloutPolicy(Protocol):
@@ -116,4 +119,73 @@ def load_cvae(tensors: dict[str, Tensor], run: int, latent_clip: float) -> CVAEP
         [tensors[f"decoder.weights.{layer}"][run, 0] for layer in range(layers)],
         [tensors[f"decoder.biases.{layer}"][run, 0] for layer in range(layers)],
         latent_clip,
+    )
+
+
+class GaussianPolicyNetwork(nn.Module):
+    """R squashed Gaussian policies: standardised state -> mean and log std of u, the action is tanh(u).
+
+    One network with both heads on the last hidden layer, relu, log std clamped to [-20, 2] (ROMI code).
+    """
+
+    def __init__(
+        self,
+        observation_dim: int,
+        action_dim: int,
+        hidden: tuple[int, ...],
+        *,
+        seeds: tuple[int, ...],
+        precision: Precision,
+        name: str,
+    ) -> None:
+        super().__init__()
+        sizes = (observation_dim, *hidden, 2 * action_dim)
+        self.body = MLP(sizes, seeds=seeds, name=name, precision=precision)
+
+    def forward(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log std of the Gaussian before tanh, ``[R, 1, B, A]``, of ``state [R, 1, B, S]``."""
+        mean, log_std = self.body(state).chunk(2, dim=-1)
+        return mean, log_std.clamp(*LOG_STD_RANGE)
+
+    def loss(self, state: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """``mean -log pi(a | s')`` (ROMI, eq. 4) and the mean entropy of the Gaussian before tanh, each ``[R]``.
+
+        Args:
+            state: ``[R, 1, B, S]``, standardised.
+            action: ``[R, 1, B, A]``.
+        """
+        mean, log_std = self(state)
+        likelihood = squashed_gaussian_log_prob(mean, log_std, action).mean(dim=(1, 2))
+        entropy = (log_std + 0.5 * math.log(2.0 * math.pi * math.e)).sum(dim=-1).mean(dim=(1, 2))
+        return -likelihood, entropy
+
+
+@dataclass(frozen=True)
+class GaussianPolicy:
+    """``tanh(u)``, u sampled from the fitted Gaussian, for one run; takes raw states."""
+
+    weights: list[Tensor]
+    biases: list[Tensor]
+    state_mean: Tensor
+    state_std: Tensor
+
+    def __call__(self, state: Tensor, generator: torch.Generator) -> Tensor:
+        """Sample one action a row."""
+        hidden = (state - self.state_mean) / self.state_std
+        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            hidden = torch.relu_(torch.addmm(bias[0], hidden, weight))
+        output = torch.addmm(self.biases[-1][0], hidden, self.weights[-1])
+        mean, log_std = output.chunk(2, dim=-1)
+        noise = torch.randn(mean.shape, generator=generator, device=state.device)
+        return torch.tanh(mean + log_std.clamp(*LOG_STD_RANGE).exp() * noise)
+
+
+def load_rbc(tensors: dict[str, Tensor], run: int) -> GaussianPolicy:
+    """The policy of one run from the tensors that `RBCFit` wrote."""
+    layers = sum(name.startswith("body.weights.") for name in tensors)
+    return GaussianPolicy(
+        [tensors[f"body.weights.{layer}"][run, 0] for layer in range(layers)],
+        [tensors[f"body.biases.{layer}"][run, 0] for layer in range(layers)],
+        tensors["state_mean"][run].reshape(-1),
+        tensors["state_std"][run].reshape(-1),
     )

@@ -21,6 +21,7 @@ SHORT = {
     "model_buffer_size": 3000, "rollout_batch": 100,
     "max_updates": 40, "hidden": 16, "holdout_max": 300, "eta": 0.5,
 }  # fmt: skip
+LISTS_OF_WIDTHS = ("bc", "cvae", "rbc")
 
 
 def data_spec(seed: int) -> dict[str, Any]:
@@ -61,12 +62,12 @@ def make_spec(
         (ROOT / "config" / "algos" / f"{algo}.yaml").read_text(encoding="utf-8")
     )
     values = defaults(algo)
-    if algo in ("bc", "cvae"):
+    if algo in LISTS_OF_WIDTHS:
         values["hidden"] = [16, 16]
     values |= {
         k: v
         for k, v in SHORT.items()
-        if k in values and not (k == "hidden" and algo in ("bc", "cvae"))
+        if k in values and not (k == "hidden" and algo in LISTS_OF_WIDTHS)
     }
     spec: dict[str, Any] = {
         "stage": content["stage"],

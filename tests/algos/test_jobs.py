@@ -67,14 +67,17 @@ def test_every_method_runs_to_a_result(run_job: Run, algo: str) -> None:
     ]  # fmt: skip
 
 
-def test_cvae_rollouts_run(run_job: Run) -> None:
+@pytest.mark.parametrize(("algo", "policy"), [("romi_bcq", "cvae"), ("romi_rbc_bcq", "rbc")])
+def test_fitted_rollout_policies_run(run_job: Run, algo: str, policy: str) -> None:
     dynamics, digest = fitted(run_job)
-    spec = make_spec("cvae")
-    policy = run_job("fit", spec, "cvae")
+    spec = make_spec(policy)
+    fit = run_job("fit", spec, policy)
     slots = {"dynamics": digest, "rollout_policy": json.loads(spec)["digest"]}
-    train = make_spec("romi_bcq", (0,), slots, rollout_policy="cvae")
-    folder = run_job("train", train, "romi", {"dynamics": dynamics, "rollout_policy": policy})
+    train = make_spec(algo, (0,), slots, rollout_policy=policy)
+    folder = run_job("train", train, "romi", {"dynamics": dynamics, "rollout_policy": fit})
     assert record(folder)["runs"][0]["status"] == "finished"
+    losses = (fit / "progress.csv").read_text().splitlines()
+    assert "nan" not in losses[-1] and len(losses) > 1
 
 
 def test_two_runs_of_one_spec_give_the_same_bytes(run_job: Run) -> None:

@@ -69,6 +69,6 @@ def test_every_key_says_what_it_is_and_where_its_value_is_from(name: str) -> Non
 
 
 def test_the_methods_of_this_version_are_implemented() -> None:
-    assert {"bc", "bcq", "romi_bcq", "fomi_bcq", "ensemble", "cvae"} <= {
+    assert {"bc", "bcq", "romi_bcq", "romi_rbc_bcq", "fomi_bcq", "ensemble", "cvae", "rbc"} <= {
         n for n in NAMES if implemented(n)
     }
