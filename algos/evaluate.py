@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -33,11 +34,7 @@ def evaluate(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", required=True, type=Path, help="the evaluation file")
     args = parser.parse_args(argv)
     device = machine.prepare()
-    record = read(args.run / "run.json")
-    spec = JobSpec.parse(canonical(record["spec"]))
-    tensors = checkpoint.load(args.run / "policy.safetensors")
-    learner = build_learner(spec, _no_data(spec), device)
-    learner.restore_policy(tensors)
+    record, spec, learner = load_run(args.run, device)
     episodes = EPISODES_PER_START * make_batch(spec.task, 1).num_starts
     found = run_episodes(
         learner,
@@ -55,6 +52,15 @@ def evaluate(argv: Sequence[str] | None = None) -> None:
     ]
     protocol = {"protocol": "stratified", "episodes_per_start": EPISODES_PER_START}
     files.write_json(args.out, {"digest": spec.digest, **protocol, "runs": runs})
+
+
+def load_run(folder: Path, device: torch.device) -> tuple[dict[str, Any], JobSpec, Any]:
+    """A finished run's record, its spec and a learner that acts with its final policies."""
+    record = read(folder / "run.json")
+    spec = JobSpec.parse(canonical(record["spec"]))
+    learner = build_learner(spec, _no_data(spec), device)
+    learner.restore_policy(checkpoint.load(folder / "policy.safetensors"))
+    return record, spec, learner
 
 
 def _no_data(spec: JobSpec) -> Mixture:

@@ -35,13 +35,23 @@ class Policy(Protocol):
 
 @dataclass(frozen=True)
 class Episodes:
-    """Recorded episodes of one run, ``[T, N]`` each: rewards (0 after the end), goal flags, whether still running."""
+    """Recorded episodes of one run.
+
+    Attributes:
+        reward: ``[T, N]``, 0 after the end.
+        in_goal: ``[T, N]``, whether the state reached lies in the goal.
+        running: ``[T, N]``, whether the episode was still running before the step.
+        start_value: ``[N]``, the critic's value of the first state and action (0 without a critic).
+        start_names: start cells in the order of the environments.
+        observation: ``[T + 1, N, S]``, the states visited; those after the end mean nothing.
+    """
 
     reward: np.ndarray
     in_goal: np.ndarray
     running: np.ndarray
     start_value: np.ndarray
     start_names: list[str]
+    observation: np.ndarray
 
     def returns(self) -> np.ndarray:
         """Undiscounted return of each episode, ``[N]``."""
@@ -55,6 +65,16 @@ class Episodes:
         )
         return total
 
+    def visited(self) -> np.ndarray:
+        """Which of the recorded states belong to the episode, bool ``[T + 1, N]``."""
+        return np.concatenate([np.ones_like(self.running[:1]), self.running])
+
+    def first_hit(self) -> np.ndarray:
+        """Steps until the goal is first reached, ``[N]``; NaN if it never is."""
+        inside = self.in_goal & self.running
+        steps: np.ndarray = np.where(inside.any(axis=0), inside.argmax(axis=0) + 1.0, np.nan)
+        return steps
+
     def goal_hold(self) -> np.ndarray:
         """Share of the steps after the first hit of the goal that are spent in it, ``[N]``; 0 if it is never hit."""
         hit = np.logical_or.accumulate(self.in_goal, axis=0)
@@ -65,19 +85,29 @@ class Episodes:
 
 
 def run_episodes(
-    policy: Policy, task: str, *, alive: list[bool], counter: int, episodes: int, start: Start
+    policy: Policy,
+    task: str,
+    *,
+    alive: list[bool],
+    counter: int,
+    episodes: int,
+    start: Start,
+    start_seed: int | None = None,
 ) -> list[Episodes | Failed | None]:
     """``episodes`` episodes of every run that is alive.
 
-    Starts depend on (run seed, counter) only, so that every arm gets the same ones. A run that is not alive gives
-    None; one whose policy returns an action that is not finite gives `Failed` and is not stepped any further.
+    Starts depend on (run seed, counter) only, so that every arm gets the same ones; with ``start_seed`` that seed
+    takes the place of the run's, so that every run gets the same ones too. A run that is not
+    alive gives None; one whose policy returns an action that is not finite gives `Failed` and is not stepped any
+    further.
     """
     horizon = get_task(task).horizon
     device = next(iter(policy.policy_state().values())).device
     envs = [make_batch(task, episodes) if ok else None for ok in alive]
     noise = [torch_generator(s, "evaluation/acting", counter, device) for s in policy.seeds]
+    start_seeds = [seed if start_seed is None else start_seed for seed in policy.seeds]
     observations = [
-        _reset(env, seed, counter, start) for env, seed in zip(envs, policy.seeds, strict=True)
+        _reset(env, seed, counter, start) for env, seed in zip(envs, start_seeds, strict=True)
     ]
     blank = next((o for o in observations if o is not None), None)
     if blank is None:
@@ -88,6 +118,8 @@ def run_episodes(
     running, ended = np.zeros(shape, bool), np.zeros(shape[1:], bool)
     start_value = np.zeros(shape[1:])
     failed: dict[int, Failed] = {}
+    visited = np.zeros((horizon + 1, *state.shape))
+    visited[0] = state
     rows, width = policy.acting_noise
     for step in range(horizon):
         drawn = torch.stack(
@@ -111,8 +143,16 @@ def run_episodes(
             reward[step, run] = np.where(ended[run], 0.0, result.reward)
             in_goal[step, run] = result.in_goal
             ended[run] |= result.terminated | result.truncated
+        visited[step + 1] = state
     return [
-        Episodes(reward[:, r], in_goal[:, r], running[:, r], start_value[r], env.start_names)
+        Episodes(
+            reward[:, r],
+            in_goal[:, r],
+            running[:, r],
+            start_value[r],
+            env.start_names,
+            visited[:, r],
+        )
         if env is not None
         else failed.get(r)
         for r, env in enumerate(envs)

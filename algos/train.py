@@ -6,9 +6,10 @@ Trains one algorithm on one task for a block of seeds; writes ``run.json``, ``po
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from algos.imagination.buffers import (
 )
 from algos.imagination.mixture import Mixture
 from algos.imagination.starts import Starts
+from algos.imagination.traces import Termination
 from envs import terminations
 from envs.batch import make_batch
 from envs.tasks import get_task, reward_function
@@ -104,9 +106,15 @@ def _imagination(spec: JobSpec) -> tuple[type[ImaginationConfig], ...]:
     return (ImaginationConfig,) if "eta" in spec.hyperparameters else ()
 
 
+def imagination_config(spec: JobSpec) -> ImaginationConfig:
+    """The imagination keys of a train spec that has them."""
+    others = (implementation(spec.implementation).Config, EvaluationConfig)
+    return spec.build(ImaginationConfig, *others)
+
+
 def _train(job: jobs.Job, data: list[RunData], inputs: str) -> Any:
     spec = job.spec
-    fits = load_fits(job)
+    fits = load_fits(spec, job.fits, job.device)
     batches = make_batches(spec, data, fits)
     learner = build_learner(spec, batches, job.device)
     evaluation = evaluation_config(spec)
@@ -131,21 +139,23 @@ def _train(job: jobs.Job, data: list[RunData], inputs: str) -> Any:
     return jobs.keep_finished(job, inputs, history, learner.policy_state(), extra)
 
 
-def load_fits(job: jobs.Job) -> dict[str, FittedModel]:
+def load_fits(
+    spec: JobSpec, folders: Mapping[str, Path], device: torch.device
+) -> dict[str, FittedModel]:
     """The fitted models by slot, checked to be the ones the spec names, for the same seeds.
 
     Raises:
         SpecError: a fit is of another spec or of other seeds.
     """
-    fits = {slot: FittedModel.load(folder, job.device) for slot, folder in job.fits.items()}
+    fits = {slot: FittedModel.load(folder, device) for slot, folder in folders.items()}
     for slot, model in fits.items():
-        if model.record["digest"] != job.spec.fits[slot]:
+        if model.record["digest"] != spec.fits[slot]:
             raise SpecError(
-                f"{job.fits[slot]}: fit {slot} is of another spec; run the fit job again"
+                f"{folders[slot]}: fit {slot} is of another spec; run the fit job again"
             )
         seeds = [run["seed"] for run in model.record["runs"]]
-        if seeds != list(job.spec.seeds):
-            raise SpecError(f"{job.fits[slot]}: fit {slot} has seeds {seeds}, not {job.spec.seeds}")
+        if seeds != list(spec.seeds):
+            raise SpecError(f"{folders[slot]}: fit {slot} has seeds {seeds}, not {spec.seeds}")
     return fits
 
 
@@ -169,8 +179,7 @@ def make_batches(spec: JobSpec, data: list[RunData], fits: dict[str, FittedModel
         draws = [start_selection(True, run.reward, run.trajectory, len(run.rows)) for run in data]
     if not _imagination(spec):
         return Mixture(spec.seeds, real, real_draw=draws)
-    others = (implementation(spec.implementation).Config, EvaluationConfig)
-    config = spec.build(ImaginationConfig, *others)
+    config = imagination_config(spec)
     if config.eta == 0.0:
         return Mixture(spec.seeds, real, real_draw=draws)
     imagined = [_buffer(spec, config, fits, run, each) for run, each in enumerate(data)]
@@ -183,7 +192,6 @@ def _buffer(
     if any(model.failure(run) for model in fits.values()):
         return data.rows  # the run is masked; its rows are never learnt from
     starts = start_selection(config.prioritize_starts, data.reward, data.trajectory, len(data.rows))
-    test = terminations.get(get_task(spec.task).termination)
     return imagine(
         config,
         fits,
@@ -192,9 +200,15 @@ def _buffer(
         data.rows,
         starts,
         layout_of(spec.task),
-        lambda state: test(state, torch),
+        termination(spec.task),
         reward_function(spec.task),
     )
+
+
+def termination(task: str) -> Termination:
+    """The task's own test for terminal states ``[B, S]``, on tensors."""
+    test = terminations.get(get_task(task).termination)
+    return lambda state: test(state, torch)
 
 
 def _evaluate(

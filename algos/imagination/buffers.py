@@ -96,24 +96,13 @@ def imagine(
     known_reward: RewardFunction,
 ) -> Tensor:
     """The model buffer ``[model_buffer_size, width]`` of one run."""
-    model = fits["dynamics"]
-    dynamics = load_dynamics(
-        model.tensors, model.record["spec"]["hyperparameters"]["direction"], run
-    )
-    tracer = Tracer(
-        dynamics,
-        rollout_policy(config, fits, run, layout),
-        terminal,
-        config.horizon,
-        config.terminal_mode,
-        known_reward if config.reward_source == "known" else None,
-    )
-    batch = layout.unpack(rows)
-    states = batch.observation if config.start_field == "state" else batch.next_observation
+    known = known_reward if config.reward_source == "known" else None
+    tracer = make_tracer(config, fits, run, layout, terminal, known)
+    states = start_states(config, rows, layout)
     with progress_bar(f"imagine (seed {seed})", config.model_buffer_size, "transitions") as advance:
         return fill(
             tracer,
-            states.contiguous(),
+            states,
             starts,
             size=config.model_buffer_size,
             rollout_batch=config.rollout_batch,
@@ -121,6 +110,34 @@ def imagine(
             layout=layout,
             advance=advance,
         )
+
+
+def make_tracer(
+    config: ImaginationConfig,
+    fits: dict[str, FittedModel],
+    run: int,
+    layout: Layout,
+    terminal: Termination,
+    reward: RewardFunction | None,
+) -> Tracer:
+    """One run's fitted model and rollout policy, ready to roll; ``reward`` None keeps the model's rewards."""
+    model = fits["dynamics"]
+    direction = model.record["spec"]["hyperparameters"]["direction"]
+    return Tracer(
+        load_dynamics(model.tensors, direction, run),
+        rollout_policy(config, fits, run, layout),
+        terminal,
+        config.horizon,
+        config.terminal_mode,
+        reward,
+    )
+
+
+def start_states(config: ImaginationConfig, rows: Tensor, layout: Layout) -> Tensor:
+    """The states ``[N, S]`` that rollouts may start from, one a real row."""
+    batch = layout.unpack(rows)
+    states = batch.observation if config.start_field == "state" else batch.next_observation
+    return states.contiguous()
 
 
 def rollout_policy(

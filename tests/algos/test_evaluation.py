@@ -73,7 +73,8 @@ def test_runs_that_are_not_alive_are_left_out() -> None:
 def episodes(in_goal: list[list[bool]], running: list[list[bool]] | None = None) -> Episodes:
     flags = np.array(in_goal)
     alive = np.ones_like(flags) if running is None else np.array(running)
-    return Episodes(flags * 1.0, flags, alive, np.zeros(flags.shape[1]), ["a"])
+    path = np.zeros((len(flags) + 1, flags.shape[1], 4))
+    return Episodes(flags * 1.0, flags, alive, np.zeros(flags.shape[1]), ["a"], path)
 
 
 def test_goal_hold_counts_from_the_first_hit() -> None:
