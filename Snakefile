@@ -4,7 +4,7 @@ from snakemake.exceptions import WorkflowError
 
 from paper_tables.dag import Dag
 from paper_tables.errors import PlanError
-from paper_tables.paths import FIT_FILES, TRAIN_FILES, TierPaths
+from paper_tables.paths import DIAGNOSIS_FILES, FIT_FILES, TRAIN_FILES, TierPaths
 
 try:
     GRID = Dag(config)
@@ -156,6 +156,30 @@ rule evaluate:
         " --out {output:q} > {log:q} 2>&1"
 
 
+rule diagnose:
+    input:
+        run=[f"{RUN}/{name}" for name in TRAIN_FILES[:2]],
+        data=lambda wildcards: GRID.train(wildcards).data,
+        fits=GRID.fit_files,
+    output:
+        [f"{RUN}/{name}" for name in DIAGNOSIS_FILES],
+    log:
+        PLACES.log("diagnose", JOB),
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards: GRID.train(wildcards).mem_mb,
+        runtime=120,
+        gpu=int(GRID.device == "cuda"),
+    params:
+        fits=lambda wildcards, input: GRID.fit_options(wildcards, input.fits),
+        run=lambda _, input: Path(input.run[0]).parent,
+        out=lambda _, output: Path(output[0]).parent,
+        environment=lambda _, output: GRID.environment,
+    shell:
+        "{params.environment} python -m algos.diagnose --run {params.run:q}"
+        " --data {input.data:q} {params.fits:q} --out {params.out:q} > {log:q} 2>&1"
+
+
 rule result:
     input:
         f"{RUN}/run.json",
@@ -178,7 +202,7 @@ rule result:
 
 rule tables:
     input:
-        lambda wildcards: GRID.plan(wildcards.tier).results(),
+        lambda wildcards: GRID.report_inputs(wildcards.tier),
     output:
         GRID.report_files(),
     log:

@@ -105,6 +105,7 @@ class Builder:
             axis=wanted.paper.experiments[wanted.name].axis,
             hyperparameters=resolved.values,
             budget_changes=resolved.budget_changes,
+            diagnose=wanted.paper.experiments[wanted.name].diagnose,
         )
         known = self.arms.get(arm.key)
         if known is None or len(known.seeds) < len(seeds):

@@ -133,7 +133,12 @@ class Dag:
 
     def tier_files(self, tier: str) -> list[str]:
         """What a whole tier comes down to: its summary, and every result, also one that got lost."""
-        return [paths.TierPaths(tier).summary, *self.plan(tier).results()]
+        return [paths.TierPaths(tier).summary, *self.report_inputs(tier)]
+
+    def report_inputs(self, tier: str) -> list[str]:
+        """Everything that the report of a tier is made of."""
+        plan = self.plan(tier)
+        return [*plan.results(), *plan.diagnoses()]
 
     def report_options(self, tier: str) -> list[str]:
         """Options of the report: the tier, and what else its plan was made with."""
@@ -208,10 +213,11 @@ class Dag:
         return list(read_registry(self.config_dir).tiers)
 
     def target_results(self, target: str) -> list[str]:
-        """Result files of a target in the configured tier; none at all is an error."""
+        """Result and diagnosis files of a target in the configured tier; no result is an error."""
         paper, experiment, axis = self.targets[target]
-        results = self.plan(self.tier).results(paper, experiment, axis)
+        plan = self.plan(self.tier)
+        results = plan.results(paper, experiment, axis)
         if not results:
             command = f"python -m paper_tables.plan --tier {self.tier}"
             raise PlanError(f"{target}: tier '{self.tier}' runs nothing of it; see: {command}")
-        return results
+        return [*results, *plan.diagnoses(paper, experiment, axis)]

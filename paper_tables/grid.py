@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -43,11 +43,19 @@ class Arm:
     axis: str | None = None
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     budget_changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    diagnose: bool = False
 
     @property
     def key(self) -> tuple[str, str, str, str, str]:
         """What distinguishes one arm from another."""
         return (self.paper, self.experiment, self.algo, self.task, self.cell)
+
+    @property
+    def diagnoses(self) -> tuple[str, ...]:
+        """Diagnosis files of every block, if the experiment asks for them."""
+        if not self.diagnose or self.stage != "train":
+            return ()
+        return tuple(file for result in self.results for file in paths.diagnosis_files(result))
 
 
 @dataclass(frozen=True)
@@ -86,11 +94,18 @@ class Plan:
         self, paper: str | None = None, experiment: str | None = None, axis: str | None = None
     ) -> list[str]:
         """Result files of a paper, an experiment or an ablation, each once, in order."""
-        wanted = (
-            arm.results
-            for arm in self.arms
-            if paper in (None, arm.paper)
-            and experiment in (None, arm.experiment)
-            and axis in (None, arm.axis)
-        )
+        wanted = (arm.results for arm in self._arms(paper, experiment, axis))
         return list(dict.fromkeys(itertools.chain.from_iterable(wanted)))
+
+    def diagnoses(
+        self, paper: str | None = None, experiment: str | None = None, axis: str | None = None
+    ) -> list[str]:
+        """Diagnosis files, in the same way."""
+        wanted = (arm.diagnoses for arm in self._arms(paper, experiment, axis))
+        return list(dict.fromkeys(itertools.chain.from_iterable(wanted)))
+
+    def _arms(self, paper: str | None, experiment: str | None, axis: str | None) -> Iterator[Arm]:
+        for arm in self.arms:
+            names = ((paper, arm.paper), (experiment, arm.experiment), (axis, arm.axis))
+            if all(wanted in (None, own) for wanted, own in names):
+                yield arm

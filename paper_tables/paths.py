@@ -17,6 +17,7 @@ TRAIN_FILES = ("run.json", "policy.safetensors", "progress.csv")
 FIT_FILES = ("fit.json", "model.safetensors", "progress.csv")
 RESULT_FILE = "result.json"
 EVALUATION_FILE = "evaluation.json"
+DIAGNOSIS_FILES = ("diagnosis.json", "diagnosis.npz")
 TABLE_FORMATS = ("md", "csv", "tex")
 CELL_NAME_FILE = "cell.txt"
 
@@ -49,6 +50,11 @@ def seed_folder(seeds: Sequence[int]) -> str:
 def data_file(spec: Mapping[str, Any]) -> str:
     """The file of a data spec (one concrete seed)."""
     return f"data/{spec['task']}/{spec['source']}-{sha256(dict(spec))[:8]}.hdf5"
+
+
+def diagnosis_files(result: str) -> list[str]:
+    """The files of a run's diagnosis, beside its result."""
+    return [f"{result.rpartition('/')[0]}/{name}" for name in DIAGNOSIS_FILES]
 
 
 @dataclass(frozen=True)

@@ -206,11 +206,16 @@ class ArmGroup(Strict):
 
 
 class Experiment(Strict):
-    """One experiment of a paper; `axis` names the ablation it belongs to."""
+    """One experiment of a paper.
+
+    `axis` names the ablation it belongs to. With `diagnose` its runs are diagnosed too: paths of the
+    final policies, imagined rollouts, distances to the data.
+    """
 
     title: str
     source: str
     axis: Name | None = None
+    diagnose: bool = False
     tasks: list[str]
     arms: list[ArmGroup]
 

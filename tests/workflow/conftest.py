@@ -31,6 +31,7 @@ esac
 case $module in
     envs.datasets|algos.evaluate|algos.merge) make "$out";;
     algos.fit) make "$out/progress.csv" "$out/model.safetensors" "$out/fit.json";;
+    algos.diagnose) make "$out/diagnosis.npz" "$out/diagnosis.json";;
     algos.train) make "$out/progress.csv" "$out/policy.safetensors" "$out/run.json";;
     analysis.report) tier=$4; make $(sed "s/{tier}/$tier/" report_files);;
     *) echo "unknown module $module"; exit 4;;

@@ -215,3 +215,28 @@ def test_results_do_not_mix_between_tiers(done: Any) -> None:
     assert {output.split("/")[1] for rule, output in planned if rule != "data"} == {"other"}
     # Data are shared: same size, same seeds.
     assert not [job for job in planned if job[0] == "data"]
+
+
+def diagnose_jobs(algo: str) -> set[tuple[str, str]]:
+    return {("diagnose", f"{RUNS}/{algo}/{TASK}/base/seeds0-1/diagnosis.json")}
+
+
+def test_a_diagnosis_is_made_of_what_is_there(done: Any) -> None:
+    done.edit(PAPER, lambda c: c["experiments"]["main"].update(diagnose=True))
+    every = set.union(*(diagnose_jobs(algo) for algo in ("bc", "bcq", "romi_bcq")))
+    assert done.planned("all") == every | {REPORT}
+    assert done.planned("romi_main") == every | {("romi_main", "")}
+    done.run("all")
+    assert done.planned("all") == set()
+    (romi,) = (c for c in done.calls("algos.diagnose") if "romi_bcq" in " ".join(c))
+    (trained,) = (c for c in done.calls("algos.train") if '"algo":"romi_bcq"' in c[3])
+    folder = f"{RUNS}/romi_bcq/{TASK}/base/seeds0-1"
+    assert option(romi, "--run") == option(romi, "--out") == [folder]
+    for name in ("--data", "--fits"):
+        assert option(romi, name) == option(trained, name)
+    (bc,) = (c for c in done.calls("algos.diagnose") if "/bc/" in " ".join(c))
+    assert "--fits" not in bc
+    for name in ("diagnosis.npz", "diagnosis.json"):
+        (done.root / folder / name).unlink()
+        assert done.planned("all") == diagnose_jobs("romi_bcq") | {REPORT}
+        done.run("all")
