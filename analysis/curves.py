@@ -1,9 +1,10 @@
-"""Learning curves: one figure a task, with the score, the time kept in the goal and the mean Q.
+"""Learning curves: one figure a task, with the score, the time kept in the goal and overestimation.
 
 The line is the mean over the finished runs, the band its 95 % Student-t interval, the thin lines
 the single runs; a mean is drawn only where every run was evaluated, so a shorter run ends the line
-and not the figure. A run that failed is drawn thin up to a cross. Mean Q is shown as an alarm: it
-should stay near the returns that are possible, a value that keeps growing is overestimation.
+and not the figure. A run that failed is drawn thin up to a cross. Overestimation is the critic's
+value of the start states minus the discounted return that the episodes realise: it should stay
+near 0. Mean Q stands in where that was not measured: one that keeps growing is overestimation.
 """
 
 from __future__ import annotations
@@ -31,8 +32,11 @@ from analysis.statistics import Array, t_half_width
 PANELS = (
     ("score", "Score", "D4RL-normalised score"),
     ("goal_hold", "Time kept in the goal", "fraction of steps"),
+    ("overestimation", "Overestimation", "start value less return"),
     ("mean_q", "Mean Q", "estimated return"),
 )
+#: A metric that is drawn only where the other was not measured: it says the same less well.
+STANDS_IN = {"mean_q": "overestimation"}
 #: With two runs the interval is 12.7 standard errors wide: a band of it hides the figure.
 FEWEST_FOR_BAND = 3
 #: Letters that fit a line of the caption.
@@ -202,15 +206,19 @@ def _legend(figure: Figure, series: Sequence[Series]) -> None:
     )
 
 
+def _panels(series: Sequence[Series]) -> list[tuple[str, str, str]]:
+    """The panels that any series has something for."""
+    measured = {metric for metric, _, _ in PANELS if any(s.has(metric) for s in series)}
+    return [p for p in PANELS if p[0] in measured and STANDS_IN.get(p[0]) not in measured]
+
+
 def draw(task: str, caption: str, series: Sequence[Series]) -> Figure:
     """The figure of one task; panels without any data are left out.
 
     `series` in the order of the legend; `caption` says tier and setting.
     """
     style.apply()
-    panels = [
-        p for p in PANELS if any(not s.points.get(p[0], pd.Series()).isna().all() for s in series)
-    ]
+    panels = _panels(series)
     widths = [1.35 if metric == "score" else 1.0 for metric, _, _ in panels]
     figure, grid = plt.subplots(
         1,
@@ -229,6 +237,8 @@ def draw(task: str, caption: str, series: Sequence[Series]) -> Figure:
             _draw_failed(axes, entry, metric)
         if metric == "score":
             _published(axes, series)
+        if metric == "overestimation":
+            axes.axhline(0.0, color="#9A9A9A", linewidth=0.7, zorder=0.5)
         _finish(axes, title, label)
     figure.suptitle(f"{task}   ", x=0.005, ha="left", fontsize=9.5, fontweight="bold")
     text = textwrap.fill(caption, CAPTION_WIDTH)

@@ -65,12 +65,32 @@ class Curves(Strict):
     algorithms: list[Name]
 
 
+class FigureLayout(Strict):
+    """A figure made of diagnoses, with the experiment that fills it from each tier upwards.
+
+    `case_study`: paths and rollouts in one maze; `comparison`: bars of every method, a column a task.
+    """
+
+    kind: Literal["case_study", "comparison"]
+    source: str
+    experiment: dict[str, str]
+    tasks: list[str]
+    algorithms: list[Name]
+
+    @model_validator(mode="after")
+    def _one_maze(self) -> FigureLayout:
+        if self.kind == "case_study" and len(self.tasks) != 1:
+            raise ValueError("a case study shows one task")
+        return self
+
+
 class Layout(Strict):
-    """`tables.yaml`: tables by file name, and the learning curves."""
+    """`tables.yaml`: tables and figures by file name, and the learning curves."""
 
     task_groups: dict[str, list[str]] = Field(default_factory=dict)
     tables: dict[Name, TableLayout] = Field(default_factory=dict)
     curves: Curves | None = None
+    figures: dict[Name, FigureLayout] = Field(default_factory=dict)
 
 
 def experiment_of(choice: dict[str, str], tier: str, order: Sequence[str]) -> str | None:
@@ -92,6 +112,7 @@ def read_layout(path: Path, tiers: Sequence[str]) -> Layout:
     layout = read_model(Layout, path)
     choices = [section.experiment for t in layout.tables.values() for section in t.sections]
     choices += [layout.curves.experiment] if layout.curves else []
+    choices += [figure.experiment for figure in layout.figures.values()]
     for choice in choices:
         for tier in set(choice) - set(tiers):
             raise PlanError(f"{path}: experiment: unknown tier '{tier}'")

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from paper_tables.digest import spec_digest
+from paper_tables.paths import DIAGNOSIS_FILES
 
 #: The layout of `result.json` that this module reads.
 SCHEMA = 1
+#: The layout of `diagnosis.json` that this module reads.
+DIAGNOSIS_SCHEMA = 1
 
 Metrics = Mapping[str, float]
 
@@ -73,6 +76,16 @@ class Block:
     notes: tuple[str, ...] = field(default=())
 
 
+def read_numbers(path: Path, digest: str) -> dict[str, Any] | None:
+    """`diagnosis.json`, or None if it is not there, not readable, or of another run than `digest`."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        fits = content["schema"] == DIAGNOSIS_SCHEMA and content["digest"] == digest
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return content if fits else None
+
+
 class _UnusableError(Exception):
     """The file is there, but its content must not be used."""
 
@@ -91,6 +104,7 @@ def read_block(path: Path, name: str, tier: str, digest: str) -> Block | None:
         return Block(name, problem="cannot be read as JSON")
     try:
         _check_identity(content, tier, digest)
+        content["diagnosis"] = read_numbers(path.with_name(DIAGNOSIS_FILES[0]), digest)
         return _block(content, name)
     except _UnusableError as error:
         return Block(name, problem=str(error))
@@ -165,9 +179,10 @@ def _numbers(entry: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _extra_metrics(content: Mapping[str, Any], seed: int) -> dict[str, float]:
-    """Metrics of the run's fits (`fit.<slot>.<key>`) and of its own evaluation job."""
+    """Metrics of the run's fits (`fit.<slot>.<key>`), of its evaluation and of its diagnosis."""
     sources = {f"fit.{slot}": fit for slot, fit in (content.get("fits") or {}).items()}
-    sources["evaluation"] = content.get("evaluation") or {}
+    for name in ("evaluation", "diagnosis"):
+        sources[name] = content.get(name) or {}
     metrics: dict[str, float] = {}
     for prefix, source in sources.items():
         for entry in source.get("runs") or []:

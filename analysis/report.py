@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from analysis import claims, curves
+from analysis.case_studies import write_case_studies
 from analysis.claim_file import ArmPattern
 from analysis.claims import Entry
 from analysis.evidence import find
@@ -96,6 +97,7 @@ def write_report(space: Workspace, results: Results) -> str:
         own = [entry for entry in entries if entry.claim.paper == paper]
         write_tables(space, paper, results, own)
         write_curves(space, paper, results)
+        write_case_studies(space, paper, results)
     text = markdown(read_summary(space, results))
     write_text(space.root / TierPaths(space.tier).summary, text)
     return text

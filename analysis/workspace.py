@@ -19,7 +19,10 @@ from paper_tables.schema import Judged
 
 @dataclass(frozen=True)
 class Workspace:
-    """Everything the analysis of one tier starts from; `tiers` as declared, in order of budget."""
+    """Everything the analysis of one tier starts from.
+
+    `tiers` as declared, in order of budget; `unimplemented` are the declared algorithms without code.
+    """
 
     root: Path
     tier: str
@@ -29,6 +32,7 @@ class Workspace:
     plan: Plan
     titles: Mapping[str, str] = field(default_factory=dict)
     papers_dir: Path | None = None
+    unimplemented: frozenset[str] = frozenset()
 
     def load(self) -> Results:
         """Results of the plan; raises `AnalysisError` if there are none."""
@@ -85,6 +89,11 @@ def open_workspace(
         plan=plan,
         titles={name: algo.file.title for name, algo in registry.algos.items()},
         papers_dir=papers_dir,
+        unimplemented=frozenset(
+            name
+            for name, algo in registry.algos.items()
+            if registry.missing_module(algo.file.implementation)
+        ),
     )
 
 
