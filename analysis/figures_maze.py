@@ -114,8 +114,8 @@ def draw_chains(axes: Axes, arm: Arm, found: Diagnosis) -> None:
     colour = style.look(arm.algo).colour
     chains = next(iter(found.chains.values()))[:ROLLOUTS]
     for chain in chains:
-        axes.plot(chain[:, 1], chain[:, 0], color=colour, linewidth=0.6, alpha=0.8, zorder=2)
-    dots: dict[str, Any] = {"s": 1.6, "color": "#222222", "linewidth": 0, "zorder": 3}
+        axes.plot(chain[:, 1], chain[:, 0], color=colour, linewidth=0.75, alpha=0.85, zorder=3)
+    dots: dict[str, Any] = {"s": 1.3, "color": "#222222", "linewidth": 0, "zorder": 2}
     axes.scatter(chains[:, 0, 1], chains[:, 0, 0], **dots)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 from pathlib import Path
 from typing import Any
@@ -277,9 +278,14 @@ def test_arms_print_as_they_are_written() -> None:
     )
 
 
-def test_every_claim_of_romi_names_experiments_that_exist() -> None:
-    experiments = set(read_papers(CHECKOUT / "paper_tables")["romi"].experiments)
-    for entry in read_claims(ROMI, "romi", TIERS):
+PAPERS = read_papers(CHECKOUT / "paper_tables")
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_every_claim_names_experiments_that_exist(paper: str) -> None:
+    experiments = set(PAPERS[paper].experiments)
+    path = CHECKOUT / "paper_tables" / paper / "claims.csv"
+    for entry in read_claims(path, paper, TIERS) if path.is_file() else []:
         for place in entry.judged_on.values():
             assert set(place.experiment.split("+")) <= experiments, entry.id
 
@@ -288,3 +294,20 @@ def test_claims_against_the_papers_own_numbers_are_flagged() -> None:
     flagged = {c.id for c in read_claims(ROMI, "romi", TIERS) if c.contradicted == "yes"}
     # Table 3: FOMI-BCQ above ROMI-BCQ on three tasks; table 4: RBC below BCQ on two.
     assert flagged == {"R10", "R15", "R18", "R43"}
+
+
+def test_forward_imagination_overestimates_more_is_judged_by_the_suite(bench: Bench) -> None:
+    """A family of its own: Holm over the suite's claims never touches those of a paper."""
+    bench.tier = "hour"
+    values = {"bcq": [1.0, 2.0, 3.0], "romi_bcq": [2.0, 3.0, 4.0], "fomi_bcq": [30.0, 33.0, 39.0]}
+    for algo, found in values.items():
+        own = [run(seed, 0.0, overestimation=value) for seed, value in enumerate(found)]
+        arm = bench.arm(algo, own, experiment="mechanism_small")
+        bench.arms[-1] = dataclasses.replace(arm, paper="suite")
+    path = CHECKOUT / "paper_tables" / "suite" / "claims.csv"
+    entries = {entry.claim.id: entry for entry in judge(bench, *read_claims(path, "suite", TIERS))}
+    assert entries["S01"].judgement.verdict is Verdict.DIRECTION_ONLY
+    assert entries["S01"].family == 1
+    assert entries["S04"].judgement.verdict is Verdict.NOT_RUN  # nothing was diagnosed
+    assert "no metric 'diagnosis.discrepancy'" in entries["S04"].judgement.reason
+    assert entries["S02"].judgement.verdict is Verdict.NOT_JUDGED
