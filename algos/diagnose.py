@@ -47,7 +47,7 @@ def diagnose(argv: Sequence[str] | None = None) -> None:
     args = _arguments(argv)
     device = machine.prepare()
     record, spec, learner = load_run(args.run, device)
-    data = load_runs(args.data, spec.seeds, spec.task, True, device)
+    data = load_runs(args.data, spec, True, device)
     _check_data(record, data)
     alive = [run["status"] == "finished" for run in record["runs"]]
     fits = load_fits(spec, _slots(args.fits, spec), device)
@@ -64,8 +64,8 @@ def diagnose(argv: Sequence[str] | None = None) -> None:
     runs, arrays = [], _data_paths(data[0], spec)
     known: tuple[str, DataStates] | None = None
     for number, (seed, each) in enumerate(zip(spec.seeds, found, strict=True)):
-        if each is None:
-            continue
+        if not isinstance(each, Episodes):
+            continue  # the run failed, or its final policy gives actions that are not finite
         sha = data[number].info["sha256"]
         if known is None or known[0] != sha:  # one tree at a time: it is larger than the data
             known = (sha, DataStates.of(data[number], layout_of(spec.task)))

@@ -39,7 +39,7 @@ def pack(state: Any, following: Any, reward: Any = 0.0) -> Tensor:
 def data_of(path: np.ndarray, trajectory: list[int]) -> RunData:
     """Consecutive states ``[N + 1, 4]`` as N rows."""
     rows = pack(path[:-1].astype(np.float32), path[1:].astype(np.float32))
-    return RunData(rows, np.array(trajectory), np.zeros(len(rows)), {"sha256": "a"})
+    return RunData(rows, np.array(trajectory), np.zeros(len(rows)), {"sha256": "a"}, None)
 
 
 def test_distances_are_those_to_the_nearest_of_all_states() -> None:
@@ -211,7 +211,13 @@ def test_inputs_must_be_those_of_the_run(
     run, fit = finished
     swapped = arguments(run, fit, data[1::-1], tmp_path / "x")
     message = expect_error(capsys, lambda: diagnose(swapped))
-    assert "--data: seed 0 was trained on other data" in message
+    assert "made with seed 1, the spec declares 0" in message
     message = expect_error(capsys, lambda: diagnose(arguments(run, None, data[:2], tmp_path / "x")))
     assert "--fits: the run has ['dynamics'], got []" in message
+    record = json.loads((run / "run.json").read_text())
+    record["data"][1]["sha256"] = "0" * 64
+    (run / "run.json").write_text(json.dumps(record))
+    right = arguments(run, fit, data[:2], tmp_path / "x")
+    message = expect_error(capsys, lambda: diagnose(right))
+    assert "--data: seed 1 was trained on other data (sha256 000000000000)" in message
     assert not (tmp_path / "x").exists()

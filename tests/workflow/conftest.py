@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # Stands in for `python`: logs its arguments and writes what the module it was asked for writes.
 SHIM = """#!/bin/sh
 module=$2
-printf '%s\\036' "$@" >> calls.log; printf '\\035' >> calls.log
+call=$(printf '%s\\036' "$@"; printf '\\035')
+printf '%s' "$call" >> calls.log  # one write: jobs run side by side
 echo "$module device=$HINDCAST_DEVICE config=$HINDCAST_CONFIG" >> environment.log
 out=; previous=
 for word; do [ "$previous" = --out ] && out=$word; previous=$word; done
