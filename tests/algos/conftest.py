@@ -3,11 +3,12 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 from algos.core.spec import digest_of
@@ -27,6 +28,13 @@ LISTS_OF_WIDTHS = ("bc", "cvae", "rbc")
 def data_spec(seed: int) -> dict[str, Any]:
     return {"task": TASK, "source": "local", "generator": "waypoint", "version": 1,
             "seed": seed, "transitions": TRANSITIONS, "options": {}}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def denormals() -> Iterator[None]:
+    """Jobs flush denormals for their process; other tests in it must not see that."""
+    yield
+    torch.set_flush_denormal(False)
 
 
 @pytest.fixture(scope="session")
