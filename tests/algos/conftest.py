@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 
+from algos import jobs
 from algos.core.spec import digest_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,3 +115,23 @@ def run_job(
         return folder
 
     return run
+
+
+def expect_error(capsys: pytest.CaptureFixture[str], work: Callable[[], Any]) -> str:
+    """The one line that a job prints when its input is bad."""
+    with pytest.raises(SystemExit) as stopped:
+        jobs.main(work)
+    assert stopped.value.code == 2
+    message = capsys.readouterr().err
+    assert message.startswith("error: ") and message.count("\n") == 1
+    return message
+
+
+def fitted(
+    run_job: Callable[..., Path],
+    seeds: tuple[int, ...] = (0,),
+    name: str = "dynamics",
+    **changes: Any,
+) -> tuple[Path, str]:
+    spec = make_spec("ensemble", seeds, **changes)
+    return run_job("fit", spec, name), json.loads(spec)["digest"]

@@ -17,8 +17,7 @@ from algos.diagnose import diagnose, path_numbers
 from algos.discrepancy import DataStates, trajectory_discrepancy
 from algos.evaluation import Episodes, run_episodes
 from algos.imagined import Chains, reward_calibration, summarise_chains
-from tests.algos.conftest import TASK, make_spec
-from tests.algos.test_jobs import expect_error
+from tests.algos.conftest import TASK, expect_error, make_spec
 
 Run = Callable[..., Path]
 LAYOUT = Layout(4, 2)

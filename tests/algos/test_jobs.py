@@ -1,7 +1,6 @@
 """Whole jobs on a tiny data set: files, determinism, blocks, resuming, failures, bad input."""
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -11,26 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 import torch
 
-from algos import jobs
 from algos.core import checkpoint
 from algos.evaluate import evaluate
 from algos.merge import merge
-from tests.algos.conftest import ROOT, make_spec
+from tests.algos.conftest import ROOT, fitted, make_spec
 
 Run = Callable[..., Path]
 METRIC_FILES = ("progress.csv", "policy.safetensors")
-
-
-def fitted(
-    run_job: Run, seeds: tuple[int, ...] = (0,), name: str = "dynamics", **changes: Any
-) -> tuple[Path, str]:
-    spec = make_spec("ensemble", seeds, **changes)
-    return run_job("fit", spec, name), json.loads(spec)["digest"]
 
 
 def romi(
@@ -232,16 +222,6 @@ def test_other_inputs_are_never_answered_with_an_old_result(run_job: Run) -> Non
     assert (after / "policy.safetensors").read_bytes() != policy
 
 
-def test_data_made_from_another_spec_are_refused(
-    run_job: Run, data: list[Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    from algos.train import train
-
-    arguments = ["--spec", make_spec("bcq"), "--data", str(data[1]), "--out", str(tmp_path / "out")]
-    message = expect_error(capsys, lambda: train(arguments))
-    assert f"{data[1]}: made with seed 1, the spec declares 0; generate it again" in message
-
-
 def test_a_policy_that_breaks_right_before_an_evaluation_fails_alone(
     run_job: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -326,166 +306,3 @@ def test_a_failed_fit_is_a_failed_run(run_job: Run) -> None:
         "reason": "fit dynamics: loss is not finite at update 7",
     }
     assert runs[1]["status"] == "finished"
-
-
-def expect_error(capsys: pytest.CaptureFixture[str], work: Callable[[], Any]) -> str:
-    """The one line that a job prints when its input is bad."""
-    with pytest.raises(SystemExit) as stopped:
-        jobs.main(work)
-    assert stopped.value.code == 2
-    message = capsys.readouterr().err
-    assert message.startswith("error: ") and message.count("\n") == 1
-    return message
-
-
-def changed(spec: str, **changes: Any) -> str:
-    from algos.core.spec import digest_of
-
-    raw = json.loads(spec)
-    raw["hyperparameters"] |= changes
-    raw["digest"] = digest_of(raw)
-    return json.dumps(raw)
-
-
-def test_bad_specs_are_one_line_errors(
-    run_job: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    good = make_spec("bcq")
-    cases = {
-        changed(good, taau=1.0): "bcq: unknown key taau (did you mean tau?)",
-        good.replace('"discount": 0.99', '"discount": 0.98'): "digest does not fit",
-        good.replace('"precision"', '"precison"'): "missing key precision",
-    }
-    for spec, expected in cases.items():
-        message = expect_error(capsys, lambda spec=spec: run_job("train", spec, "x"))
-        assert expected in message
-    with pytest.raises(SystemExit):
-        jobs.main(lambda: run_job("train", "{not json", "x"))
-    assert not list(tmp_path.rglob("run.json"))
-
-
-def test_fits_must_be_those_of_the_spec(run_job: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    spec = make_spec("romi_bcq", (0,), {"dynamics": "0" * 64}, rollout_policy="uniform")
-    message = expect_error(capsys, lambda: run_job("train", spec, "x"))
-    assert "--fits: the spec wants ['dynamics'], got []" in message
-    folder, digest = fitted(run_job)
-    message = expect_error(capsys, lambda: run_job("train", spec, "x", {"dynamics": folder}))
-    assert "fit dynamics is of another spec; run the fit job again" in message
-    others = make_spec("romi_bcq", (1,), {"dynamics": digest}, rollout_policy="uniform")
-    message = expect_error(capsys, lambda: run_job("train", others, "x", {"dynamics": folder}))
-    assert "fit dynamics has seeds [0], not (1,)" in message
-    cvae = make_spec("romi_bcq", (0,), {"dynamics": digest}, rollout_policy="cvae")
-    message = expect_error(capsys, lambda: run_job("train", cvae, "x", {"dynamics": folder}))
-    assert "rollout_policy cvae: needs a fit in slot rollout_policy" in message
-
-
-def test_a_checkpoint_of_another_spec_is_refused(
-    run_job: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    spec = make_spec("bcq")
-    scratch = (
-        tmp_path / "results" / "test" / "scratch" / json.loads(spec)["digest"][:16] / "seeds0-0"
-    )
-    checkpoint.save(scratch / checkpoint.CHECKPOINT, {"digest": "f" * 64})
-    message = expect_error(capsys, lambda: run_job("train", spec, "x"))
-    assert "belongs to another spec" in message and "delete its folder" in message
-    assert (scratch / checkpoint.CHECKPOINT).exists()
-
-
-def test_damaged_data_is_refused_before_training(
-    tmp_path: Path,
-    data: list[Path],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(ROOT)
-    from algos.train import train
-
-    broken = tmp_path / "nan.hdf5"
-    broken.write_bytes(data[0].read_bytes())
-    with h5py.File(broken, "r+") as file:
-        file["observations"][123, 0] = np.nan
-    cut = tmp_path / "cut.hdf5"
-    cut.write_bytes(data[0].read_bytes()[:5000])
-    for path in (broken, cut, tmp_path / "missing.hdf5"):
-        arguments = [
-            "--spec",
-            make_spec("bcq"),
-            "--data",
-            str(path),
-            "--out",
-            str(tmp_path / "out"),
-        ]
-        message = expect_error(capsys, lambda arguments=arguments: train(arguments))
-        assert path.name in message
-    assert os.listdir(tmp_path / "out") == ["scratch"]
-    assert os.listdir(tmp_path / "out" / "scratch") == ["lock"]
-
-
-def test_a_damaged_checkpoint_names_itself_and_the_remedy(
-    run_job: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    spec = make_spec("bcq")
-    scratch = (
-        tmp_path / "results" / "test" / "scratch" / json.loads(spec)["digest"][:16] / "seeds0-0"
-    )
-    scratch.mkdir(parents=True)
-    (scratch / checkpoint.CHECKPOINT).write_bytes(b"half a checkpoint")
-    message = expect_error(capsys, lambda: run_job("train", spec, "x"))
-    assert (
-        "not a readable checkpoint" in message and "delete it to start this job afresh" in message
-    )
-
-
-def test_a_damaged_fit_names_itself_and_the_remedy(
-    run_job: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder, digest = fitted(run_job)
-    (folder / "fit.json").write_text('{"half": ')
-    spec = make_spec("romi_bcq", (0,), {"dynamics": digest}, rollout_policy="uniform")
-    message = expect_error(capsys, lambda: run_job("train", spec, "x", {"dynamics": folder}))
-    assert "fit.json: not readable" in message and "run the fit again" in message
-
-
-def test_a_device_that_is_not_there(
-    run_job: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HINDCAST_DEVICE", "cuda")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    message = expect_error(capsys, lambda: run_job("train", make_spec("bcq"), "x"))
-    assert "HINDCAST_DEVICE=cuda" in message and "use device=cpu" in message
-
-
-def test_stratified_episodes_must_fill_the_start_cells(
-    run_job: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
-    spec = make_spec("bcq", evaluation_episodes=10)
-    message = expect_error(capsys, lambda: run_job("train", spec, "x"))
-    assert "10 is not a multiple of the 7 start cells of maze2d-umaze-v1; use 14" in message
-
-
-def test_no_space_left_is_said_before_training(
-    run_job: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from algos.core import files
-
-    monkeypatch.setattr(files.shutil, "disk_usage", lambda _: type("u", (), {"free": 10}))
-    message = expect_error(capsys, lambda: run_job("train", make_spec("bcq"), "x"))
-    assert "a training job needs 64 MB but only 0 MB are free; free some space" in message
-
-
-def test_wrong_number_of_data_files(
-    capsys: pytest.CaptureFixture[str], data: list[Path], tmp_path: Path
-) -> None:
-    from algos.train import train
-
-    arguments = [
-        "--spec",
-        make_spec("bcq", (0, 1, 2)),
-        "--out",
-        str(tmp_path),
-        "--data",
-        *map(str, data[:2]),
-    ]
-    message = expect_error(capsys, lambda: train(arguments))
-    assert "2 files for 3 seeds" in message
