@@ -55,6 +55,11 @@ class Welch:
     degrees: float
     p: float
 
+    @property
+    def standard_error(self) -> float:
+        """Standard error of the difference; NaN where the interval is."""
+        return self.half_width / float(stats.t.ppf(0.5 + CONFIDENCE / 2, self.degrees))
+
 
 @dataclass(frozen=True)
 class Permutation:
@@ -65,11 +70,24 @@ class Permutation:
     exact: bool
 
 
-def _samples(values: npt.ArrayLike) -> Array:
+def as_samples(values: npt.ArrayLike, name: str = "samples") -> Array:
+    """One arm's runs [n] as float64; ValueError if empty, not flat or not finite."""
     samples = np.asarray(values, dtype=np.float64)
     if samples.ndim != 1 or samples.size == 0 or not np.isfinite(samples).all():
-        raise ValueError("samples must be a list of at least one finite number")
+        raise ValueError(f"{name} must be a list of at least one finite number")
     return samples
+
+
+def variance(samples: Array) -> float:
+    """Sample variance; exactly 0 for equal values (the rounded mean of 0.1, 0.1, 0.1 is not 0.1)."""
+    return float(samples.var(ddof=1)) if np.ptp(samples) > 0 else 0.0
+
+
+def _checked_p(p: npt.ArrayLike) -> Array:
+    raw = as_samples(p, "p values")
+    if (raw < 0).any() or (raw > 1).any():
+        raise ValueError("p values must lie between 0 and 1")
+    return raw
 
 
 def t_half_width(samples: Array, confidence: float = CONFIDENCE, axis: int = 0) -> Array:
@@ -86,7 +104,7 @@ def t_half_width(samples: Array, confidence: float = CONFIDENCE, axis: int = 0) 
 
 def t_interval(values: npt.ArrayLike, confidence: float = CONFIDENCE) -> Interval:
     """Student-t interval of the mean of one arm's runs (Student 1908)."""
-    samples = _samples(values)
+    samples = as_samples(values)
     return Interval(float(samples.mean()), float(t_half_width(samples, confidence)), samples.size)
 
 
@@ -110,36 +128,47 @@ def welch_greater(a: npt.ArrayLike, b: npt.ArrayLike, shift: float = 0.0) -> Wel
 
     p and the interval are NaN when both arms have no spread at all or one has a single run.
     """
-    first, second = _samples(a), _samples(b)
+    first, second = as_samples(a), as_samples(b)
     n = (first.size, second.size)
     if min(n) < 2:
         return Welch(float(first.mean() - second.mean()), math.nan, math.nan, math.nan)
-    errors = (float(first.var(ddof=1)) / n[0], float(second.var(ddof=1)) / n[1])
+    errors = (variance(first) / n[0], variance(second) / n[1])
     return _welch(float(first.mean() - second.mean()), errors, n, shift)
 
 
 def welch_from_summary(
-    mean: float, sd: float, n: int, other_mean: float, other_sd: float, other_n: int
+    mean: float,
+    sd: float,
+    n: int,
+    other_mean: float,
+    other_sd: float,
+    other_n: int,
+    shift: float = 0.0,
 ) -> Welch:
     """`welch_greater` from means, sample standard deviations and numbers of runs."""
+    if min(sd, other_sd) < 0 or min(n, other_n) < 1:
+        raise ValueError("a summary has a standard deviation of at least 0 and at least one run")
+    as_samples([mean, sd, other_mean, other_sd, shift], "a summary")
     errors = (sd**2 / n, other_sd**2 / other_n)
-    return _welch(mean - other_mean, errors, (n, other_n), 0.0)
+    return _welch(mean - other_mean, errors, (n, other_n), shift)
 
 
 def one_sample_greater(values: npt.ArrayLike, bound: float) -> Welch:
     """One-sided t test of mean > bound; `difference` is mean - bound."""
-    samples = _samples(values)
+    samples = as_samples(values)
     interval = t_interval(samples)
     difference = interval.mean - bound
-    if samples.size < 2 or interval.half_width == 0.0:
+    if samples.size < 2 or variance(samples) == 0.0:
         return Welch(difference, math.nan, math.nan, math.nan)
-    scale = float(samples.std(ddof=1)) / math.sqrt(samples.size)
+    scale = math.sqrt(variance(samples) / samples.size)
     p = float(stats.t.sf(difference / scale, samples.size - 1))
     return Welch(difference, interval.half_width, samples.size - 1, p)
 
 
 def smallest_permutation_p(n: int, m: int) -> float:
     """Smallest one-sided p value of a permutation test: 1 over the number of splits."""
+    if min(n, m) < 1:
+        raise ValueError("each arm needs at least one run")
     return 1.0 / math.comb(n + m, n)
 
 
@@ -150,16 +179,21 @@ def permutation_greater(a: npt.ArrayLike, b: npt.ArrayLike, shift: float = 0.0) 
     that many random splits, the observed one counted in (Phipson and Smyth 2010), with a fixed
     generator so that a report is the same every time.
     """
-    first, second = _samples(a) - shift, _samples(b)
+    first, second = as_samples(a) - shift, as_samples(b)
     n, m = first.size, second.size
     pooled = np.concatenate([first, second])
-    exact = math.comb(n + m, n) <= EXACT_SPLITS
-    sums = _split_sums(pooled, n) if exact else _drawn_sums(pooled, n)
+    sums, exact = group_sums(pooled, n)
     # Equal splits must count as equal whatever the order of their summation.
     tolerance = 1e-9 * max(1.0, float(np.abs(pooled).sum()))
     hits = int((sums >= first.sum() - tolerance).sum())
     p = hits / sums.size if exact else (hits + 1) / (sums.size + 1)
     return Permutation(p, smallest_permutation_p(n, m), exact)
+
+
+def group_sums(pooled: Array, n: int) -> tuple[Array, bool]:
+    """Sums of `n` of the pooled values, over all splits or `EXACT_SPLITS` drawn ones, and which."""
+    exact = math.comb(pooled.size, n) <= EXACT_SPLITS
+    return (_split_sums(pooled, n) if exact else _drawn_sums(pooled, n)), exact
 
 
 def _split_sums(pooled: Array, n: int) -> Array:
@@ -177,7 +211,7 @@ def _drawn_sums(pooled: Array, n: int) -> Array:
 
 def holm(p: npt.ArrayLike) -> Array:
     """Holm (1979) adjusted p values; they control the family-wise error rate."""
-    raw = np.asarray(p, dtype=np.float64)
+    raw = _checked_p(p)
     order = np.argsort(raw, kind="stable")
     steps = raw[order] * np.arange(raw.size, 0, -1)
     adjusted = np.empty_like(raw)
@@ -191,7 +225,7 @@ def partial_conjunction(p: npt.ArrayLike, at_least: int) -> float:
     Benjamini and Heller (2008), the Bonferroni form: valid under any dependence. With k = m it is
     the largest p value (the intersection-union test), with k = m = 1 the p value itself.
     """
-    ordered = np.sort(np.asarray(p, dtype=np.float64))
+    ordered = np.sort(_checked_p(p))
     if not 1 <= at_least <= ordered.size:
         raise ValueError(f"at_least must lie between 1 and {ordered.size}")
     return float(min(1.0, (ordered.size - at_least + 1) * ordered[at_least - 1]))

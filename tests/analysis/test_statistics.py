@@ -85,6 +85,28 @@ def test_welch_with_one_arm_at_a_floor_has_the_degrees_of_the_other() -> None:
     assert statistics.welch_greater(A, [-2.5, -2.5, -2.5]).degrees == pytest.approx(2.0)
 
 
+def test_equal_runs_have_no_spread_whatever_their_rounded_mean() -> None:
+    # The float mean of 0.1, 0.1, 0.1 is 0.10000000000000002: a spread of 1e-17 would give p = 0.
+    assert math.isnan(statistics.welch_greater([0.3] * 3, [0.1] * 3).p)
+    assert math.isnan(statistics.one_sample_greater([0.1] * 3, 0.0).p)
+
+
+def test_welch_from_summary_takes_a_shift_and_checks_its_input() -> None:
+    summary = (np.mean(A), np.std(A, ddof=1), 3, np.mean(B), np.std(B, ddof=1), 3)
+    found = statistics.welch_from_summary(*summary, shift=5.0)
+    assert found.p == pytest.approx(statistics.welch_greater(A, B, 5.0).p)
+    for wrong in ((1.0, -1.0, 3, 1.0, 1.0, 3), (1.0, 1.0, 0, 1.0, 1.0, 3)):
+        with pytest.raises(ValueError, match="a summary has"):
+            statistics.welch_from_summary(*wrong)
+    with pytest.raises(ValueError, match="a summary must be"):
+        statistics.welch_from_summary(1.0, math.nan, 3, 1.0, 1.0, 3)
+
+
+def test_welch_standard_error_is_that_of_the_difference() -> None:
+    expected = math.hypot(float(stats.sem(A)), float(stats.sem(B)))
+    assert statistics.welch_greater(A, B).standard_error == pytest.approx(expected)
+
+
 def test_one_sample_test_agrees_with_scipy() -> None:
     expected = stats.ttest_1samp(A, 10.0, alternative="greater").pvalue
     assert statistics.one_sample_greater(A, 10.0).p == pytest.approx(expected)
@@ -152,6 +174,14 @@ def test_partial_conjunction_is_intersection_union_and_bonferroni_at_its_ends() 
     for wrong in (0, 4):
         with pytest.raises(ValueError, match="between 1 and 3"):
             statistics.partial_conjunction(p, wrong)
+
+
+@pytest.mark.parametrize("p", [[], [0.1, math.nan], [-0.1], [1.1], [[0.1]]])
+def test_p_values_that_are_none_are_refused(p: list[float]) -> None:
+    with pytest.raises(ValueError, match="p values must"):
+        statistics.holm(p)
+    with pytest.raises(ValueError, match="p values must"):
+        statistics.partial_conjunction(p, 1)
 
 
 def test_power_agrees_with_simulation() -> None:
