@@ -206,3 +206,25 @@ def test_needed_seeds_grows_with_a_harder_level_and_gives_up_honestly() -> None:
     assert statistics.needed_seeds(-1.0, (1.0, 1.0)) is None
     assert statistics.needed_seeds(1.0, (0.0, 0.0)) is None
     assert statistics.needed_seeds(0.001, (1.0, 1.0)) is None
+
+
+@pytest.mark.parametrize("n", [2, 5, 10])
+def test_expanded_percentiles_are_hesterbergs(n: int) -> None:
+    tail = statistics.expanded_tail(n)
+    # The normal interval at this tail, with the bootstrap's sd (divisor n), is Student's interval.
+    normal = stats.norm.isf(tail) * math.sqrt((n - 1) / n)
+    assert normal == pytest.approx(stats.t.isf(0.025, n - 1))
+    with pytest.raises(ValueError, match="at least two runs"):
+        statistics.expanded_tail(1)
+
+
+def test_expanded_percentiles_tend_to_raw_ones() -> None:
+    assert statistics.expanded_tail(3) < statistics.expanded_tail(10) < 0.025
+    assert statistics.expanded_tail(10_000) == pytest.approx(0.025, rel=1e-3)
+
+
+def test_percentile_interval_is_along_the_last_axis() -> None:
+    draws = np.stack([np.arange(101.0), np.arange(101.0) + 1000])
+    low, high = statistics.percentile_interval(draws, 0.05)
+    assert low == pytest.approx([5.0, 1005.0])
+    assert high == pytest.approx([95.0, 1095.0])
