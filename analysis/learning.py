@@ -85,7 +85,7 @@ def steps_to_threshold(
         raise ValueError("threshold must be a finite number")
     points, heights = _curves(x, y)
     reached = heights >= threshold if side == ">=" else heights <= threshold
-    censored = ~reached.any(axis=-1)
+    censored = np.asarray(~reached.any(axis=-1))
     return np.where(censored, points[-1], points[reached.argmax(axis=-1)]), censored
 
 
@@ -114,7 +114,7 @@ def gehan_scores(
         raise ValueError("censored must be one truth value for every time")
     gap = times[:, None] - times[None, :]
     later = ~flags[None, :] & ((gap > 0) | ((gap == 0) & flags[:, None]))
-    return (later.sum(axis=1) - later.sum(axis=0)).astype(np.float64)
+    return np.asarray(later.sum(axis=1) - later.sum(axis=0), dtype=np.float64)
 
 
 def page_trend(values: npt.ArrayLike) -> float:
