@@ -193,8 +193,10 @@ def bootstrap(
 ) -> Estimate:
     """Percentile bootstrap interval of `statistic(*algorithms)`, runs resampled within tasks.
 
-    `expanded` widens the percentiles as few runs demand (Hesterberg 2015), n being the smallest
-    number of runs of a task. A difference of two algorithms is a statistic of both:
+    `expanded` widens the percentiles as few runs demand (Hesterberg 2015): n is the smallest number
+    of runs of a task, and the degrees of freedom are those of all tasks together, sum(n - 1), as
+    for a mean over tasks of equal variance. (With the n - 1 of one task the intervals would be far
+    too wide: coverage 0.97 to 0.99.) A difference of two algorithms is a statistic of both:
     `bootstrap(lambda x, y: iqm(x) - iqm(y), x, y)`.
     """
     value, low, high = _interval(statistic, algorithms, draws, confidence, expanded, seed)
@@ -230,11 +232,13 @@ def _interval(
         raise ValueError("a bootstrap needs the scores of an algorithm: a list of runs for a task")
     if draws < 1 or not 0 < confidence < 1:
         raise ValueError("a bootstrap needs at least one draw and a confidence between 0 and 1")
-    fewest = min(task.size for scores in arrays for task in scores)
-    if fewest < 2:
+    sizes = [task.size for scores in arrays for task in scores]
+    if min(sizes) < 2:
         raise ValueError("a bootstrap needs at least two runs of every task")
+    degrees = sum(sizes) - len(sizes)
     generator = np.random.default_rng(seed)
     drawn = statistic(*(resample(scores, draws, generator) for scores in arrays))
-    tail = expanded_tail(fewest, confidence) if expanded else (1 - confidence) / 2
+    expansion = expanded_tail(min(sizes), degrees, confidence)
+    tail = expansion if expanded else (1 - confidence) / 2
     low, high = percentile_interval(np.moveaxis(drawn, 0, -1), tail)
     return np.asarray(statistic(*arrays)), low, high

@@ -211,16 +211,17 @@ def _drawn_sums(pooled: Array, n: int) -> Array:
     return np.asarray(pooled[order[:, :n]].sum(axis=1))
 
 
-def expanded_tail(n: int, confidence: float = CONFIDENCE) -> float:
-    """Tail of the expanded percentile interval: Phi(-sqrt(n / (n - 1)) t(a / 2, n - 1)).
+def expanded_tail(n: int, degrees: int | None = None, confidence: float = CONFIDENCE) -> float:
+    """Tail of the expanded percentile interval: Phi(-sqrt(n / (n - 1)) t(a / 2, degrees)).
 
     Hesterberg (2015), section 5.3: percentile intervals are too narrow at small n, since resampling
-    n runs misses the factor n / (n - 1) in the variance and uses normal for t quantiles.
-    `n` >= 2 is the number of runs of a resampled group.
+    n runs misses the factor n / (n - 1) in the variance and has the tails of a normal instead of
+    a t distribution. `n` >= 2 is the number of runs of a resampled group; `degrees` of the t
+    quantile are those of all groups together, n - 1 for a single group.
     """
     if n < 2:
         raise ValueError("expanded percentiles need at least two runs")
-    quantile = stats.t.isf((1 - confidence) / 2, n - 1)
+    quantile = stats.t.isf((1 - confidence) / 2, n - 1 if degrees is None else degrees)
     return float(stats.norm.cdf(-math.sqrt(n / (n - 1)) * quantile))
 
 
