@@ -23,6 +23,7 @@ from analysis.equivalence import contrast_excess
 from analysis.errors import AnalysisError, exit_code
 from analysis.files import write_text
 from analysis.labels import DASH
+from analysis.learning import Flags
 from analysis.statistics import CONFIDENCE, Array
 
 #: Data sets a cell of the published table; the standard error of a share is at most 0.008.
@@ -40,7 +41,7 @@ RATIO = 2.0
 
 Generator = np.random.Generator
 #: Whether the interval holds the truth, for each of the data sets; None if it is not defined.
-Covered = Array | None
+Covered = Flags | None
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def _raw(_: int) -> float:
     return TAIL
 
 
-def _inside(low: Array, high: Array, truth: float) -> Array:
+def _inside(low: Array, high: Array, truth: float) -> Flags:
     return np.asarray((low <= truth) & (truth <= high))
 
 
@@ -284,21 +285,6 @@ def to_markdown(table: Table) -> str:
         cells = [DASH if share is None else f"{share:.3f}" for share in row]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
-
-
-def from_markdown(text: str) -> Table:
-    """Read the table of `to_markdown` out of a page; ValueError if it is not there."""
-    lines = text.splitlines()
-    starts = [n for n, line in enumerate(lines) if line.startswith("| interval |")]
-    if len(starts) != 1:
-        raise ValueError("a page must hold one table whose first column is 'interval'")
-    table: Table = {}
-    for line in lines[starts[0] + 2 :]:
-        if not line.startswith("|"):
-            break
-        name, *cells = (cell.strip() for cell in line.strip().strip("|").split("|"))
-        table[name] = [None if cell == DASH else float(cell) for cell in cells]
-    return table
 
 
 @contextmanager

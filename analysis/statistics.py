@@ -214,7 +214,7 @@ def _drawn_sums(pooled: Array, n: int) -> Array:
 def expanded_tail(n: int, degrees: int | None = None, confidence: float = CONFIDENCE) -> float:
     """Tail of the expanded percentile interval: Phi(-sqrt(n / (n - 1)) t(a / 2, degrees)).
 
-    Hesterberg (2015), section 5.3: percentile intervals are too narrow at small n, since resampling
+    Hesterberg (2015): percentile intervals are too narrow at small n, since resampling
     n runs misses the factor n / (n - 1) in the variance and has the tails of a normal instead of
     a t distribution. `n` >= 2 is the number of runs of a resampled group; `degrees` of the t
     quantile are those of all groups together, n - 1 for a single group.
