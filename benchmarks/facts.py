@@ -30,7 +30,7 @@ def missing_peers() -> set[str]:
 
 def missing() -> dict[str, str]:
     """What subjects may need and this machine lacks, with the words for it."""
-    absent = {name: "not installed" for name in missing_peers()}
+    absent = dict.fromkeys(missing_peers(), "not installed")
     if not cpu_flags() & set(BFLOAT16_UNITS):
         absent[BFLOAT16] = "this CPU would emulate bfloat16"
     return absent
@@ -42,7 +42,11 @@ def cpu_flags() -> set[str]:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return set()
-    lines = (line.split(":", 1)[1] for line in text.splitlines() if line.startswith(("flags", "Features")))
+    lines = (
+        line.split(":", 1)[1]
+        for line in text.splitlines()
+        if line.startswith(("flags", "Features"))
+    )
     return set(next(lines, "").split())
 
 

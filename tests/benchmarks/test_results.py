@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmarks import catalogue, processes, report, run, worker, workflow
 from algos.core import machine as trainers
-from benchmarks import facts
+from benchmarks import catalogue, facts, processes, report, run, worker, workflow
 from benchmarks.facts import cpu_flags, machine
 from benchmarks.results import Result, Row, Spread, Target, as_json, judge, read_targets
 from benchmarks.windows import Comparison, Effort, Session, Subject, spec
