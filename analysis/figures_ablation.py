@@ -25,7 +25,7 @@ from analysis.workspace import Workspace
 
 #: How far the methods of a panel stand apart, in steps of the axis.
 DODGE = 0.07
-CAPTION_LETTERS_PER_INCH = 24
+CAPTION_LETTERS_PER_INCH = 21
 
 
 @dataclass(frozen=True)
