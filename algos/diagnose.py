@@ -29,7 +29,7 @@ from algos.train import imagination_config, load_fits, termination
 from envs.batch import make_batch
 from envs.maze2d_physics import GOAL_RADIUS
 from envs.mazes import FRAME_OFFSET
-from envs.metrics import has_maze, maze_of
+from envs.metrics import has_maze, in_goal, longest_stay, maze_of
 
 SCHEMA = 1
 EPISODES_PER_START = 2
@@ -116,6 +116,8 @@ def _diagnose_run(
     numbers = path_numbers(episodes, states)
     visited = episodes.visited()[..., None]
     positions = np.where(visited, episodes.observation[..., :2], np.nan)
+    if has_maze(spec.task):
+        numbers["data_goal_dwell"] = _goal_dwell(spec.task, data)
     arrays: Arrays = {"paths": positions.swapaxes(0, 1).astype(np.float32)}
     if spec.hyperparameters.get("eta"):
         chains = _imagine(spec, number, data, fits)
@@ -123,6 +125,12 @@ def _diagnose_run(
         numbers |= {f"imagined_{name}": value for name, value in imagined.items()}
         arrays["chains"] = chains.states[:DRAWN_CHAINS, :, :2]
     return numbers, arrays
+
+
+def _goal_dwell(task: str, data: RunData) -> int:
+    """Longest stay in the goal within one trajectory of the data, steps (ROMI, figure 3a)."""
+    state = layout_of(task).unpack(data.rows.cpu()).observation.numpy()
+    return longest_stay(in_goal(task, state), data.trajectory)
 
 
 def path_numbers(episodes: Episodes, states: DataStates) -> dict[str, Any]:

@@ -92,9 +92,9 @@ def threads() -> Finding:
 def precision() -> Finding:
     """Measured speed-up of bfloat16 products over float32 on one thread."""
     ratio = _product_seconds(torch.float32) / _product_seconds(torch.bfloat16)
-    units = [name for name in ("amx_bf16", "avx512_bf16") if name in machine.cpu_flags()]
+    units = machine.bfloat16_units()
     found = (
-        f"bfloat16 products are {ratio:.1f}x as fast as float32 ({', '.join(units) or 'no unit'})"
+        f"bfloat16 products are {ratio:.2g}x as fast as float32 ({', '.join(units) or 'no unit'})"
     )
     if ratio < BFLOAT16_SPEEDUP:
         return Finding("precision", "note", found, "stay with precision float32 (the default)")

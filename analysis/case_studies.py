@@ -12,6 +12,7 @@ from analysis import curves, figures_maze
 from analysis.claim_file import ArmPattern
 from analysis.diagnosis import read_diagnosis
 from analysis.evidence import find
+from analysis.figures_ablation import ablation
 from analysis.figures_maze import Arm, CaseStudy, Row, Values
 from analysis.labels import setting
 from analysis.layout import FigureLayout, experiment_of
@@ -40,17 +41,26 @@ def write_case_studies(space: Workspace, paper: str, results: Results) -> list[P
         experiment = experiment_of(layout.experiment, space.tier, space.tiers)
         if experiment is None:
             continue
-        found = {
-            task: _arms(space, paper, experiment, layout, results, task) for task in layout.tasks
-        }
-        shown = [r for arms in found.values() for a, r in arms.values() if r and a.diagnosis]
-        if not shown:
-            continue
-        draw = _case_study if layout.kind == "case_study" else _comparison
-        path = TierPaths(space.tier).figure(paper, name, "png")
-        figure = draw(space, layout, found, shown)
-        written += curves.save(figure, (space.root / path).with_suffix(""))
+        if layout.kind == "ablation":
+            figure = ablation(space, paper, experiment, layout, results)
+        else:
+            figure = _of_diagnoses(space, paper, experiment, layout, results)
+        if figure is not None:
+            path = TierPaths(space.tier).figure(paper, name, "png")
+            written += curves.save(figure, (space.root / path).with_suffix(""))
     return written
+
+
+def _of_diagnoses(
+    space: Workspace, paper: str, experiment: str, layout: FigureLayout, results: Results
+) -> Figure | None:
+    """A case study or comparison, None where nothing was diagnosed."""
+    found = {task: _arms(space, paper, experiment, layout, results, task) for task in layout.tasks}
+    shown = [r for arms in found.values() for a, r in arms.values() if r and a.diagnosis]
+    if not shown:
+        return None
+    draw = _case_study if layout.kind == "case_study" else _comparison
+    return draw(space, layout, found, shown)
 
 
 Found = dict[str, tuple[Arm, ArmResult | None]]

@@ -66,21 +66,28 @@ class Curves(Strict):
 
 
 class FigureLayout(Strict):
-    """A figure made of diagnoses, with the experiment that fills it from each tier upwards.
+    """A figure beside the learning curves, with the experiment that fills it from each tier upwards.
 
-    `case_study`: paths and rollouts in one maze; `comparison`: bars of every method, a column a task.
+    `case_study`: paths and rollouts in one maze; `comparison`: bars of every method, a column a task;
+    `ablation`: `metric` against the hyperparameter `axis`, a panel a task.
     """
 
-    kind: Literal["case_study", "comparison"]
+    kind: Literal["case_study", "comparison", "ablation"]
     source: str
     experiment: dict[str, str]
     tasks: list[str]
     algorithms: list[Name]
+    axis: str = ""
+    label: str = ""
+    metric: str = "score"
+    unit: str = ""
 
     @model_validator(mode="after")
     def _one_maze(self) -> FigureLayout:
         if self.kind == "case_study" and len(self.tasks) != 1:
             raise ValueError("a case study shows one task")
+        if (self.kind == "ablation") != bool(self.axis):
+            raise ValueError("axis: an ablation needs it, other figures have none")
         return self
 
 

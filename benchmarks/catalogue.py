@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks.facts import BFLOAT16
 from benchmarks.windows import Comparison, Effort, Subject
 
 #: Observation and action widths: maze2d, and the largest locomotion task (halfcheetah, walker2d).
@@ -22,6 +23,7 @@ def _ours(factory: str, size: dict[str, int], against: str) -> tuple[Subject, ..
             {**size, "runs": runs, "precision": precision},
             against,
             share=1.0 / runs,
+            needs=BFLOAT16 if precision == "bfloat16" else None,
         )
         for precision in PRECISIONS
         for runs in RUNS
@@ -75,6 +77,7 @@ def ensemble(name: str) -> Comparison:
             {**size, "autocast": True},
             peer,
             prepared=False,
+            needs=BFLOAT16,
         ),
     )
     return Comparison(

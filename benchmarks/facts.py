@@ -14,6 +14,8 @@ from typing import Any
 from benchmarks.processes import run
 
 PEERS = ("d3rlpy",)
+BFLOAT16 = "bfloat16 units"
+BFLOAT16_UNITS = ("amx_bf16", "avx512_bf16", "bf16")
 FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_tile")
 PROBE = (
     "import json, torch; from algos.core import machine; "
@@ -26,13 +28,25 @@ def missing_peers() -> set[str]:
     return {name for name in PEERS if importlib.util.find_spec(name) is None}
 
 
+def missing() -> dict[str, str]:
+    """What subjects may need and this machine lacks, with the words for it."""
+    absent = dict.fromkeys(missing_peers(), "not installed")
+    if not cpu_flags() & set(BFLOAT16_UNITS):
+        absent[BFLOAT16] = "this CPU would emulate bfloat16"
+    return absent
+
+
 def cpu_flags() -> set[str]:
     """Flags of the CPU (empty where the system does not say)."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return set()
-    lines = (line.split(":", 1)[1] for line in text.splitlines() if line.startswith("flags"))
+    lines = (
+        line.split(":", 1)[1]
+        for line in text.splitlines()
+        if line.startswith(("flags", "Features"))
+    )
     return set(next(lines, "").split())
 
 

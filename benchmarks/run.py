@@ -68,9 +68,12 @@ def measure(name: str, quick: bool, told: Progress) -> Result:
 
 
 def _compare(result: Result, comparison: Comparison, quick: bool, told: Progress) -> None:
-    missing = facts.missing_peers()
-    skipped = [each.name for each in comparison.subjects if each.needs in missing]
-    result.notes += [f"{comparison.group}: {name} skipped, not installed" for name in skipped]
+    missing = facts.missing()
+    result.notes += [
+        f"{comparison.group}: {each.name} skipped, {missing[each.needs]}"
+        for each in comparison.subjects
+        if each.needs in missing
+    ]
     with session(comparison, quick, missing, told) as running:
         running.warm()
         rows = running.measure()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class Subject:
         against: row that its ratio is taken against.
         prepared: with the process settings of a job (denormals flushed, glibc keeps the heap).
         share: part of the comparison's window that it does; less where a step is several runs' work.
-        needs: a package without which it is skipped.
+        needs: what it is skipped without: a package, or units of the CPU.
     """
 
     name: str
@@ -115,9 +115,9 @@ class Session:
 
 @contextmanager
 def session(
-    comparison: Comparison, quick: bool, missing: set[str], told: Progress
+    comparison: Comparison, quick: bool, missing: Collection[str | None], told: Progress
 ) -> Iterator[Session]:
-    """Start the workers of a comparison, without the subjects whose package is ``missing``."""
+    """Start the workers of a comparison, without the subjects that need what is ``missing``."""
     effort = comparison.quick if quick else comparison.full
     with ExitStack() as stack:
         workers = {

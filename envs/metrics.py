@@ -51,3 +51,21 @@ def wall_fraction(task: str, observation: np.ndarray) -> float:
 def goal_fraction(task: str, observation: np.ndarray) -> float:
     """Share of states ``[.., S]`` that are `in_goal`."""
     return float(in_goal(task, observation).mean())
+
+
+def longest_stay(inside: np.ndarray, trajectory: np.ndarray) -> int:
+    """Most steps in a row that one trajectory spends inside.
+
+    Args:
+        inside: bool ``[N]``, consecutive steps.
+        trajectory: number of the trajectory of each step, int ``[N]``; a stay never crosses into the next.
+    """
+    cuts = np.flatnonzero(np.diff(trajectory) != 0) + 1
+    stays = np.zeros(len(inside) + len(cuts), dtype=bool)
+    # A step outside between two trajectories ends every stay there.
+    stays[np.arange(len(inside)) + np.searchsorted(cuts, np.arange(len(inside)), side="right")] = (
+        inside
+    )
+    edges = np.diff(np.concatenate([[0], stays.astype(np.int8), [0]]))
+    lengths = np.flatnonzero(edges == -1) - np.flatnonzero(edges == 1)
+    return int(lengths.max(initial=0))

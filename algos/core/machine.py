@@ -17,6 +17,8 @@ import torch
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 KEEP_BYTES = 1 << 30
 TOP_PAD_BYTES = 64 << 20
+#: Flags of CPUs that multiply in bfloat16: Intel's matrix units, AVX-512 of Intel and AMD, Arm.
+BFLOAT16_UNITS = ("amx_bf16", "avx512_bf16", "bf16")
 
 
 def prepare(threads: int = 1) -> torch.device:
@@ -100,6 +102,12 @@ def _cpu_name() -> str:
     return _cpu_info("model name") or platform.processor() or platform.machine()
 
 
+def bfloat16_units() -> list[str]:
+    """Units of this CPU that multiply in bfloat16; without one such products are emulated and many times slower."""
+    flags = cpu_flags()
+    return [name for name in BFLOAT16_UNITS if name in flags]
+
+
 def cpu_flags() -> set[str]:
     """Instruction sets of the CPU, as Linux names them; empty elsewhere."""
-    return set(_cpu_info("flags").split())
+    return set((_cpu_info("flags") or _cpu_info("Features")).split())

@@ -201,6 +201,13 @@ def test_drawn_pieces_of_the_data_end_with_their_trajectory() -> None:
         assert len(values) == min(300, end - values[0])
 
 
+def test_stay_of_the_data_in_the_goal() -> None:
+    path = np.full((9, 4), 3.0)
+    path[[1, 2, 4, 5, 6, 7], :2] = 1.1  # the goal of umaze is (1, 1)
+    assert module._goal_dwell(TASK, data_of(path, [0] * 8)) == 4
+    assert module._goal_dwell(TASK, data_of(path, [0] * 5 + [1] * 3)) == 3
+
+
 def test_inputs_must_be_those_of_the_run(
     finished: tuple[Path, Path],
     data: list[Path],

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import h5py
@@ -179,3 +180,26 @@ def test_wrong_number_of_data_files(
     ]
     message = expect_error(capsys, lambda: train(arguments))
     assert "2 files for 3 seeds" in message
+
+
+@pytest.mark.parametrize(
+    ("precision", "device", "flags", "warned"),
+    [
+        ("bfloat16", "cpu", {"avx2"}, True),
+        ("bfloat16", "cpu", {"avx2", "avx512_bf16"}, False),
+        ("bfloat16", "cpu", set(), False),  # a system that does not tell
+        ("bfloat16", "cuda", {"avx2"}, False),
+        ("float32", "cpu", {"avx2"}, False),
+    ],
+)
+def test_emulated_bfloat16_is_warned_of(
+    precision: str,
+    device: str,
+    flags: set[str],
+    warned: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(jobs.machine, "cpu_flags", lambda: flags)
+    jobs._warn_of_emulation(SimpleNamespace(precision=precision), torch.device(device))  # type: ignore[arg-type]
+    assert ("use precision float32 here" in capsys.readouterr().err) == warned

@@ -115,7 +115,7 @@ class Bench:
             results=() if reason else tuple(results),
             digest=spec_digest(spec),
             stage=stage,
-            hyperparameters={**spec["hyperparameters"], "horizon": 5},
+            hyperparameters={"horizon": 5, **spec["hyperparameters"]},
             budget_changes=budget_changes or {},
         )
         self.arms.append(arm)

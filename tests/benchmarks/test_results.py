@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmarks import catalogue, processes, report, run, worker, workflow
+from algos.core import machine as trainers
+from benchmarks import catalogue, facts, processes, report, run, worker, workflow
 from benchmarks.facts import cpu_flags, machine
 from benchmarks.results import Result, Row, Spread, Target, as_json, judge, read_targets
 from benchmarks.windows import Comparison, Effort, Session, Subject, spec
@@ -181,13 +182,24 @@ def test_windows_alternate_and_ratios_pair_them() -> None:
     assert (ours.busy, ours.peak_memory_mb) == (1.25, 10.0)
 
 
-def test_a_missing_peer_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
-    subjects = (Subject("peer", "m:f", {}, needs="d3rlpy"),)
+def test_units_are_those_of_the_trainers() -> None:
+    assert facts.BFLOAT16_UNITS == trainers.BFLOAT16_UNITS
+
+
+def test_what_the_machine_lacks_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    subjects = (
+        Subject("peer", "m:f", {}, needs="d3rlpy"),
+        Subject("half", "m:f", {}, needs=facts.BFLOAT16),
+    )
     both = Comparison("group", "u/s", subjects, Effort(1, 1, 1), Effort(1, 1, 1))
     monkeypatch.setattr(run.facts, "missing_peers", lambda: {"d3rlpy"})
+    monkeypatch.setattr(run.facts, "cpu_flags", lambda: {"avx2"})
     monkeypatch.setitem(run.BENCHMARKS, "bcq", run.Benchmark("BCQ", lambda: [both]))
     result = run.measure("bcq", True, lambda _: None)
-    assert result.notes == ["group: peer skipped, not installed"]
+    assert result.notes == [
+        "group: peer skipped, not installed",
+        "group: half skipped, this CPU would emulate bfloat16",
+    ]
     assert result.rows == [] and result.error is None
 
 

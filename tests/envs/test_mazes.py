@@ -3,7 +3,7 @@ import pytest
 
 from envs.errors import TaskError
 from envs.mazes import LAYOUTS, get_maze
-from envs.metrics import goal_fraction, wall_fraction
+from envs.metrics import goal_fraction, longest_stay, wall_fraction
 
 GOALS = {"umaze": (1, 1), "medium": (6, 6), "large": (7, 9)}
 STARTS = {"umaze": 7, "medium": 26, "large": 46}
@@ -68,3 +68,11 @@ def test_metrics() -> None:
 def test_unknown_maze() -> None:
     with pytest.raises(TaskError, match="no maze 'larg'; did you mean 'large'"):
         get_maze("larg")
+
+
+def test_longest_stay_ends_with_the_trajectory() -> None:
+    inside = np.array([1, 1, 0, 1, 1, 1, 1, 1, 0], dtype=bool)
+    one, several = np.zeros(9, dtype=int), np.array([0, 0, 0, 0, 0, 1, 1, 1, 1])
+    assert (longest_stay(inside, one), longest_stay(inside, several)) == (5, 3)
+    assert longest_stay(np.zeros(9, dtype=bool), several) == 0
+    assert longest_stay(np.ones(9, dtype=bool), np.arange(9)) == 1

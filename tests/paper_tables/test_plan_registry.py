@@ -222,7 +222,7 @@ def test_overview_counts_the_grid(capsys: pytest.CaptureFixture[str]) -> None:
     assert total[1:3] == [str(len(kept)), str(sum(len(job.seeds) for job in kept))]
     assert total[4:6] == [str(len(blocked)), str(sum(len(job.seeds) for job in blocked))]
     combo = next(line for line in lines if line[0] == "combo")
-    assert combo[1:3] == ["0", "0"] and combo[4:6] == ["240", "240"]
+    assert combo[1:3] == ["0", "0"] and combo[4:6] == ["270", "270"]
 
 
 def test_overview_as_json_and_missing() -> None:
