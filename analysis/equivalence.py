@@ -87,6 +87,7 @@ def tost_constant(values: npt.ArrayLike, constant: float, margin: float) -> Tost
     """
     _check_margin(margin)
     samples = as_samples(values)
+    as_samples([constant], "the constant")
     above = one_sample_greater(samples, constant - margin)
     below = one_sample_greater(-samples, -constant - margin)
     shifted = Welch(above.difference - margin, above.half_width, above.degrees, above.p)

@@ -131,6 +131,7 @@ def welch_greater(a: npt.ArrayLike, b: npt.ArrayLike, shift: float = 0.0) -> Wel
     p and the interval are NaN when both arms have no spread at all or one has a single run.
     """
     first, second = as_samples(a), as_samples(b)
+    as_samples([shift], "the shift")
     n = (first.size, second.size)
     if min(n) < 2:
         return Welch(float(first.mean() - second.mean()), math.nan, math.nan, math.nan)
@@ -158,6 +159,7 @@ def welch_from_summary(
 def one_sample_greater(values: npt.ArrayLike, bound: float) -> Welch:
     """One-sided t test of mean > bound; `difference` is mean - bound."""
     samples = as_samples(values)
+    as_samples([bound], "the bound")
     interval = t_interval(samples)
     difference = interval.mean - bound
     if samples.size < 2 or variance(samples) == 0.0:

@@ -93,6 +93,8 @@ def test_a_single_run_shows_no_likeness() -> None:
 def test_a_margin_must_be_positive(margin: float) -> None:
     with pytest.raises(ValueError, match="margin must be"):
         tost(A, B, margin)
+    with pytest.raises(ValueError, match="the constant must be"):
+        equivalence.tost_constant(A, math.nan, 1.0)
 
 
 @pytest.mark.parametrize("values", [[], [1.0, math.nan], [[1.0, 2.0]]])

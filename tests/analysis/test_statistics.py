@@ -134,6 +134,14 @@ def test_permutation_agrees_with_scipy() -> None:
     assert statistics.permutation_greater(a, b).p == pytest.approx(expected.pvalue)
 
 
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_shifts_and_bounds_must_be_finite(number: float) -> None:
+    with pytest.raises(ValueError, match="the shift must be"):
+        statistics.welch_greater(A, B, number)
+    with pytest.raises(ValueError, match="the bound must be"):
+        statistics.one_sample_greater(A, number)
+
+
 def test_permutation_counts_ties_and_shifts() -> None:
     assert statistics.permutation_greater([1.0, 1.0, 1.0], [1.0, 1.0, 1.0]).p == 1.0
     # 0.1 + 0.2 differs from 0.3 in the last bit; equal splits must stay equal.
