@@ -15,7 +15,7 @@ from paper_tables.registry import Registry, read_registry
 
 ROOT = Path(__file__).resolve().parents[2]
 FOUR = ["halfcheetah-v5", "walker2d-v5", "hopper-v5", "ant-v5"]
-FOURROOMS = [f"fourrooms-{side}" for side in (11, 15, 19)]
+FOURROOMS = [f"fourrooms-{side}-v0" for side in (11, 15, 19)]
 
 
 @pytest.fixture(scope="module")
@@ -53,15 +53,15 @@ def test_arms_of_the_figures(plan: Plan) -> None:
         ["recall_a2c"], FOURROOMS, (counts,)
     )
     goals = ["goal_gan_trpo", "recall_goal_gan"]
-    ant = every(goals, ["ant-umaze"])
+    ant = every(goals, ["goal-ant-umaze-v0"])
     assert arms(plan, "figure3") == arms(plan, "figure4b") == arms(plan, "figure9") == ant
-    assert arms(plan, "figure4a") == every(goals, ["point-umaze"])
-    assert arms(plan, "figure8") == every(goals, [f"pointmass-{n}" for n in range(2, 7)])
+    assert arms(plan, "figure4a") == every(goals, ["goal-point-umaze-v0"])
+    assert arms(plan, "figure8") == every(goals, [f"pointmass-{n}-v0" for n in range(2, 7)])
     assert arms(plan, "figure5") == every(["trpo", "recall_trpo"], FOUR)
     assert arms(plan, "figure6") == every(["sac2018", "recall_sac"], [*FOUR, "humanoid-v5"])
     random = tuple(f"backward_model=random,horizon={n}" for n in (1, 2, 3, 4, 5, 10))
-    assert arms(plan, "figure10") == every(["a2c_gae", "recall_a2c"], ["fourrooms-15"]) | every(
-        ["recall_a2c"], ["fourrooms-15"], (*random, "backward_model=random")
+    assert arms(plan, "figure10") == every(["a2c_gae", "recall_a2c"], ["fourrooms-15-v0"]) | every(
+        ["recall_a2c"], ["fourrooms-15-v0"], (*random, "backward_model=random")
     )
     untrained = tuple(f"backward_model=untrained,horizon={n}" for n in (1, 2, 3, 4, 5, 10))
     for experiment, task in (("figure11", "walker2d-v5"), ("figure12", "ant-v5")):
@@ -101,7 +101,7 @@ def free_cells(side: int) -> int:
 
 @pytest.mark.parametrize(("side", "cells"), [(11, 68), (15, 148), (19, 260)])
 def test_four_rooms(side: int, cells: int) -> None:
-    task = get_task(f"fourrooms-{side}")
+    task = get_task(f"fourrooms-{side}-v0")
     assert (task.observation_dim, task.action_dim, task.discrete) == (cells, 4, True)
     assert cells == free_cells(side)
     assert task.horizon == 20 * (side - 1)
@@ -121,15 +121,19 @@ def test_observations_of_robots_have_no_contact_forces() -> None:
 
 def test_goals_stand_in_the_observation() -> None:
     for n in range(2, 7):
-        task = get_task(f"pointmass-{n}")
+        task = get_task(f"pointmass-{n}-v0")
         assert (task.observation_dim, task.action_dim) == (3 * n, n)
-    point, ant = get_task("point-umaze"), get_task("ant-umaze")
+    point, ant = get_task("goal-point-umaze-v0"), get_task("goal-ant-umaze-v0")
     assert (point.observation_dim, ant.observation_dim) == (4 + 2, 2 + 27 + 2)
 
 
 def test_outer_iterations_of_goal_gan(registry: Registry) -> None:
     """200, 300 and 500 outer iterations of five batches, as in its code."""
-    for task, outer in (("pointmass-2", 200), ("point-umaze", 300), ("ant-umaze", 500)):
+    for task, outer in (
+        ("pointmass-2-v0", 200),
+        ("goal-point-umaze-v0", 300),
+        ("goal-ant-umaze-v0", 500),
+    ):
         values = registry.algos["goal_gan_trpo"].for_task(task)
         assert values["steps"] == outer * values["inner_iterations"] * values["batch_steps"]
 
