@@ -37,6 +37,7 @@ Kind = Literal[
     "trend",
     "best",
     "spread",
+    "improvement",
     "descriptive",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)

@@ -25,17 +25,18 @@ class Task:
 
     Attributes:
         name: registered name, also the gymnasium id of an implemented task.
-        domain: ``maze2d``, ``antmaze`` or ``locomotion``.
+        domain: family of tasks (``maze2d``, ``antmaze``, ``locomotion``, ..).
         observation_dim: length S of an observation.
         action_dim: length A of an action; every action lies in [-1, 1].
         horizon: steps after which an episode is truncated.
-        ref_min: return that scores 0 (D4RL's reference table).
-        ref_max: return that scores 100.
         termination: name for `envs.terminations.get`.
         implementation: ``module:Class``, imported when first used.
+        ref_min: return that scores 0 (D4RL's reference table); None where no score is published.
+        ref_max: return that scores 100.
         data: ``local`` (generator, version, transitions, options) and ``d4rl`` (url, file, bytes, sha256,
-            transitions); what is not known is left out.
+            transitions); what is not known is left out, a task that is learnt online has none.
         options: keyword arguments of the implementation.
+        discrete: an action is one of `action_dim` indices instead of a vector.
     """
 
     name: str
@@ -43,15 +44,26 @@ class Task:
     observation_dim: int
     action_dim: int
     horizon: int
-    ref_min: float
-    ref_max: float
     termination: str
     implementation: str
-    data: Mapping[str, Mapping[str, Any]]
+    ref_min: float | None = None
+    ref_max: float | None = None
+    data: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    discrete: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.ref_min is None) != (self.ref_max is None):
+            raise TypeError("ref_min and ref_max come together")
 
     def normalize(self, returns: Any) -> np.ndarray:
-        """D4RL score ``100 (R - ref_min) / (ref_max - ref_min)`` of returns (any shape; Fu et al. 2020, section 5)."""
+        """D4RL score ``100 (R - ref_min) / (ref_max - ref_min)`` of returns (any shape; Fu et al. 2020, section 5).
+
+        Raises:
+            TaskError: the task has no reference scores.
+        """
+        if self.ref_min is None or self.ref_max is None:
+            raise TaskError(f"task {self.name} has no ref_min and ref_max; report its returns")
         values = np.asarray(returns, dtype=np.float64)
         score: np.ndarray = 100.0 * (values - self.ref_min) / (self.ref_max - self.ref_min)
         return score

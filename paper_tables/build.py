@@ -158,7 +158,9 @@ class Builder:
         return self._job(fit, seeds, jobs).removesuffix(f"/{paths.FIT_FILES[0]}")
 
     def _data(self, arm: Resolved, seeds: tuple[int, ...], jobs: dict[str, Job]) -> Iterator[str]:
-        """Data files of a block: one a seed, or the one that all runs share."""
+        """Data files of a block: one a seed, or the one that all runs share; online: none."""
+        if arm.spec["data"] is None:
+            return
         own = arm.spec["data"]["seed"] == "run"
         for seed in seeds if own else seeds[:1]:
             spec = self.resolver.data_spec(arm.task, seed)

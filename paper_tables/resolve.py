@@ -41,13 +41,15 @@ class Resolved:
         updates = int(
             values.get("updates") or values.get("max_updates") or rates.updates_without_cap
         )
+        trained = int(values.get("steps", 0)) if self.algo.file.online else 0
         every = int(values.get("evaluate_every") or 0)
-        episodes = int(values.get("evaluation_episodes", 0)) * (updates // every if every else 0)
+        rounds = (trained or updates) // every if every else 0
+        evaluated = int(values.get("evaluation_episodes", 0)) * rounds * self.task.horizon
         rows = int(values.get("model_buffer_size", 0))
-        steps = episodes * self.task.horizon
         return (
             updates * rates.for_update(values)
-            + steps * rates.environment_step
+            + trained * rates.for_step(self.task.name)
+            + evaluated * rates.environment_step
             + rows * rates.imagined_row
         )
 
@@ -199,7 +201,7 @@ class Resolver:
             "version": algo.file.version,
             "tier": self.tier_name,
             "task": task.name,
-            "data": self.data_spec(task),
+            "data": None if algo.file.online else self.data_spec(task),
             "precision": values["precision"],
             "hyperparameters": hyperparameters,
         }
@@ -273,10 +275,22 @@ class Resolver:
         for name, implementation in parts.items():
             if file := self._missing(implementation):
                 return f"{name} is declared, not implemented ({file} does not exist)"
-        if arm.spec["data"]["source"] == "local" and arm.task.local is None:
-            return f"no generator makes data of task {arm.task.name}; needs the published file"
-        if arm.spec["data"]["source"] == "file" and "path" not in arm.spec["data"]:
-            return f"data.path of the tier names no file for task {arm.task.name}"
+        return self._missing_data(arm.task, arm.spec["data"])
+
+    @staticmethod
+    def _missing_data(task: Task, data: Spec | None) -> str | None:
+        """Why a data set cannot be had, or None; `data` is None for an online algorithm."""
+        if data is None:
+            return None
+        if data["source"] == "file":
+            missing = "path" not in data
+            return f"data.path of the tier names no file for task {task.name}" if missing else None
+        if task.local is None and not task.published:
+            return f"task {task.name} has no data set; only an online algorithm can learn it"
+        if data["source"] == "local" and task.local is None:
+            return f"no generator makes data of task {task.name}; needs the published file"
+        if data["source"] == "d4rl" and not task.published:
+            return f"no file is published for task {task.name}; its data are generated"
         return None
 
     def _missing(self, implementation: str) -> str | None:

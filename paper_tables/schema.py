@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import math
 import re
 from collections.abc import Mapping
@@ -114,9 +115,13 @@ class CoreSeconds(Strict):
     """Seconds of one CPU core, for estimates of the grid only.
 
     `update` is one rate, or the rates for each value of a choice key: `{networks: {paper: 0.05, ..}}`.
+    `step` is what an online algorithm takes for one step of its budget with all the learning in it:
+    one rate, or rates by task or pattern, of which later ones win. `environment_step` is one of
+    evaluation.
     """
 
     update: Rate | dict[Name, dict[str, Rate]] = 0.0
+    step: Rate | dict[str, Rate] = 0.0
     environment_step: Rate = 0.0
     imagined_row: Rate = 0.0
     updates_without_cap: Annotated[int, Field(ge=0)] = 0
@@ -126,6 +131,13 @@ class CoreSeconds(Strict):
         if not isinstance(self.update, dict):
             return self.update
         return sum(rates[values[key]] for key, rates in self.update.items())
+
+    def for_step(self, task: str) -> float:
+        """The rate of a step of training on `task`."""
+        if not isinstance(self.step, dict):
+            return self.step
+        fitting = [rate for at, rate in self.step.items() if fnmatch.fnmatchcase(task, at)]
+        return fitting[-1] if fitting else 0.0
 
     @model_validator(mode="after")
     def _one_key(self) -> CoreSeconds:
@@ -142,7 +154,7 @@ class KeyGroup(Strict):
 
 
 class AlgoFile(Strict):
-    """One file `config/algos/<algo>.yaml`."""
+    """One file `config/algos/<algo>.yaml`. An `online` algorithm acts in its task: it needs no data set."""
 
     algo: Name
     title: str
@@ -150,6 +162,7 @@ class AlgoFile(Strict):
     implementation: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$")]
     version: Positive
     source: str
+    online: bool = False
     runs_per_job: RunsPerJob = RunsPerJob()
     resources: Resources = Resources()
     core_seconds: CoreSeconds = CoreSeconds()
