@@ -158,18 +158,21 @@ def _read_files(folder: Path) -> dict[str, AlgoFile | KeyGroup]:
     return files
 
 
-def _check_rates(algo: Algo) -> None:
-    """Rates by the value of a key must name a choice key and give a rate for each of its choices."""
-    update = algo.file.core_seconds.update
-    for name, rates in update.items() if isinstance(update, dict) else ():
-        where = f"{algo.where}: core_seconds.update"
+def _check_rates(algo: Algo, tasks: Iterable[str]) -> None:
+    """Rates name tasks that exist, or a choice key with a rate for each of its choices."""
+    rates = algo.file.core_seconds
+    for name, by_task in rates.by_task.items():
+        plain = [pattern for pattern in by_task if not is_pattern(pattern)]
+        select(plain, tasks, f"{algo.where}: core_seconds.{name}", "task")
+    where = f"{algo.where}: core_seconds.update"
+    for name, by_choice in rates.by_choice.items():
         choices = {key: entry for key, entry in algo.keys.items() if entry.type == "choice"}
         if name not in choices:
             raise unknown(where, f"choice key of {algo.name}", name, choices)
-        for choice in rates:
+        for choice in by_choice:
             choices[name].check(f"{where}.{name}", choice)
         for choice in choices[name].choices:
-            if choice not in rates:
+            if choice not in by_choice:
                 raise PlanError(f"{where}.{name}: no rate for '{choice}'")
 
 
@@ -188,9 +191,10 @@ def _check_fits(algos: Mapping[str, Algo]) -> None:
 def read_algos(folder: Path, tasks: Iterable[str]) -> dict[str, Algo]:
     """All algorithm files of `folder`, resolved and checked against each other."""
     files = _read_files(folder)
-    reader = _Reader(folder, files, tuple(tasks))
+    known = tuple(tasks)
+    reader = _Reader(folder, files, known)
     algos = {name: reader.algo(name) for name in files if isinstance(files[name], AlgoFile)}
     for algo in algos.values():
-        _check_rates(algo)
+        _check_rates(algo, known)
     _check_fits(algos)
     return algos

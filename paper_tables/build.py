@@ -86,7 +86,8 @@ class Builder:
     def _add_arm(self, wanted: Wanted, algo: Algo, task: str, overrides: Overrides) -> None:
         resolved = self._resolve(algo, task, overrides, wanted.at)
         reason = self.resolver.reason_missing(resolved)
-        seeds = tuple(range(wanted.selection.seeds or self.tier.seeds))
+        first = wanted.paper.experiments[wanted.name].first_seed
+        seeds = tuple(range(first, first + (wanted.selection.seeds or self.tier.seeds)))
         jobs = self.jobs if reason is None else self.blocked
         results = [self._job(resolved, block, jobs) for block in self._blocks(algo, seeds)]
         arm = Arm(

@@ -38,18 +38,25 @@ class Resolved:
     def core_seconds(self) -> float:
         """Estimated CPU core-seconds of one run, from the rates in the algorithm's file."""
         rates, values = self.algo.file.core_seconds, self.values
+        epochs = int(values.get("epochs", 0)) * int(values.get("epoch_updates", 0))
         updates = int(
-            values.get("updates") or values.get("max_updates") or rates.updates_without_cap
+            values.get("updates")
+            or values.get("max_updates")
+            or epochs
+            or rates.updates_without_cap
         )
         trained = int(values.get("steps", 0)) if self.algo.file.online else 0
         every = int(values.get("evaluate_every") or 0)
         rounds = (trained or updates) // every if every else 0
         evaluated = int(values.get("evaluation_episodes", 0)) * rounds * self.task.horizon
         rows = int(values.get("model_buffer_size", 0))
+        starts = int(values.get("robustness_starts", 0))
+        task = self.task.name
         return (
-            updates * rates.for_update(values)
-            + trained * rates.for_step(self.task.name)
-            + evaluated * rates.environment_step
+            updates * rates.for_update(values, task)
+            + trained * rates.on(task, "step")
+            + evaluated * rates.on(task, "environment_step")
+            + starts * rates.on(task, "robustness_start")
             + rows * rates.imagined_row
         )
 
@@ -223,7 +230,7 @@ class Resolver:
         local = task.local
         size = local.transitions if local else None
         for pattern, transitions in self.tier.data.transitions.items():
-            if fnmatch.fnmatchcase(task.name, pattern):
+            if size is not None and fnmatch.fnmatchcase(task.name, pattern):
                 size = transitions
         return {
             "task": task.name,
@@ -272,6 +279,9 @@ class Resolver:
         }
         if arm.task.implementation:
             parts[f"task {arm.task.name}"] = arm.task.implementation
+        local, data = arm.task.local, arm.spec["data"]
+        if data and data["source"] == "local" and local and local.implementation:
+            parts[f"generator {local.generator}"] = local.implementation
         for name, implementation in parts.items():
             if file := self._missing(implementation):
                 return f"{name} is declared, not implemented ({file} does not exist)"

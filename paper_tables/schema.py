@@ -109,39 +109,64 @@ class Resources(Strict):
 
 
 Rate = Annotated[float, Field(ge=0, strict=False)]
+#: One rate, or rates by task or pattern, of which later ones win.
+TaskRate = Rate | dict[str, Rate]
+
+
+def _at(rate: float | Mapping[str, float], task: str) -> float:
+    """The rate on one task; 0 where no pattern fits."""
+    if not isinstance(rate, Mapping):
+        return rate
+    fitting = [value for at, value in rate.items() if fnmatch.fnmatchcase(task, at)]
+    return fitting[-1] if fitting else 0.0
 
 
 class CoreSeconds(Strict):
     """Seconds of one CPU core, for estimates of the grid only.
 
-    `update` is one rate, or the rates for each value of a choice key: `{networks: {paper: 0.05, ..}}`.
-    `step` is what an online algorithm takes for one step of its budget with all the learning in it:
-    one rate, or rates by task or pattern, of which later ones win. `environment_step` is one of
-    evaluation.
+    `update` is one rate, rates by task, or the rates for each value of a choice key:
+    `{networks: {paper: 0.05, ..}}`. `step` is what an online algorithm takes for one step of its
+    budget with all the learning in it. `environment_step` is one of evaluation during training,
+    `robustness_start` one count of the key `robustness_starts` in the evaluation after it.
     """
 
-    update: Rate | dict[Name, dict[str, Rate]] = 0.0
-    step: Rate | dict[str, Rate] = 0.0
-    environment_step: Rate = 0.0
+    update: TaskRate | dict[Name, dict[str, Rate]] = 0.0
+    step: TaskRate = 0.0
+    environment_step: TaskRate = 0.0
+    robustness_start: TaskRate = 0.0
     imagined_row: Rate = 0.0
     updates_without_cap: Annotated[int, Field(ge=0)] = 0
 
-    def for_update(self, values: Mapping[str, Any]) -> float:
-        """The rate of an update at these hyperparameters."""
-        if not isinstance(self.update, dict):
-            return self.update
-        return sum(rates[values[key]] for key, rates in self.update.items())
+    @property
+    def by_choice(self) -> dict[str, dict[str, float]]:
+        """Rates of an update by choice key and choice; empty unless they are given so."""
+        rates = self.update.items() if isinstance(self.update, dict) else ()
+        return {key: value for key, value in rates if isinstance(value, dict)}
 
-    def for_step(self, task: str) -> float:
-        """The rate of a step of training on `task`."""
-        if not isinstance(self.step, dict):
-            return self.step
-        fitting = [rate for at, rate in self.step.items() if fnmatch.fnmatchcase(task, at)]
-        return fitting[-1] if fitting else 0.0
+    @property
+    def by_task(self) -> dict[str, dict[str, float]]:
+        """Rates that are given by task or pattern."""
+        names = ("update", "step", "environment_step", "robustness_start")
+        rates = {name: getattr(self, name) for name in names}
+        return {
+            name: rate
+            for name, rate in rates.items()
+            if isinstance(rate, dict) and not (name == "update" and self.by_choice)
+        }
+
+    def for_update(self, values: Mapping[str, Any], task: str) -> float:
+        """The rate of an update at these hyperparameters on `task`."""
+        if self.by_choice:
+            return sum(rates[values[key]] for key, rates in self.by_choice.items())
+        return self.on(task, "update")
+
+    def on(self, task: str, name: str) -> float:
+        """The rate called `name` on `task`."""
+        return _at(getattr(self, name), task)
 
     @model_validator(mode="after")
     def _one_key(self) -> CoreSeconds:
-        if isinstance(self.update, dict) and len(self.update) != 1:
+        if self.by_choice and len(self.by_choice) != 1:
             raise ValueError("update: one rate, or the rates of one key")
         return self
 
@@ -222,13 +247,15 @@ class Experiment(Strict):
     """One experiment of a paper.
 
     `axis` names the ablation it belongs to. With `diagnose` its runs are diagnosed too: paths of the
-    final policies, imagined rollouts, distances to the data.
+    final policies, imagined rollouts, distances to the data. `first_seed` keeps the runs that tune
+    a setting apart from those that judge it.
     """
 
     title: str
     source: str
     axis: Name | None = None
     diagnose: bool = False
+    first_seed: Annotated[int, Field(ge=0)] = 0
     tasks: list[str]
     arms: list[ArmGroup]
 
@@ -250,14 +277,20 @@ class PaperFile(Strict):
 
 
 class LocalData(BaseModel):
-    """How a task's data set is generated; further options are the generator's own."""
+    """How a task's data set is generated; further options are the generator's own.
+
+    Without `transitions` the options decide on the size (demonstrations are counted in episodes).
+    `implementation` is the generator's module, as `module` or `module:Class`; until it exists the
+    data cannot be made.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     generator: str
     version: int = 1
-    transitions: int
+    transitions: int | None = None
     options: dict[str, Any] = {}
+    implementation: str | None = None
 
 
 Model = TypeVar("Model", bound=BaseModel)
