@@ -79,6 +79,8 @@ class DataSpec:
             raise TaskError("spec: path: source 'file' needs the path of the file")
         if self.source != "file" and self.path is not None:
             raise TaskError(f"spec: path: only source 'file' takes a path, not '{self.source}'")
+        if self.source == "d4rl" and "d4rl" not in task.data:
+            raise TaskError(f"spec: source: no file is published for task {task.name}; use 'local'")
         if self.source == "local":
             self._check_local(task)
 
@@ -91,6 +93,10 @@ class DataSpec:
         if self.generator != local["generator"]:
             raise TaskError(
                 f"spec: generator: task {task.name} has '{local['generator']}', not {self.generator!r}"
+            )
+        if local["generator"] not in GENERATORS:
+            raise TaskError(
+                f"spec: generator: '{self.generator}' of task {task.name} is declared, not implemented"
             )
         current = GENERATORS[local["generator"]].VERSION
         if self.version != current:

@@ -1,7 +1,8 @@
 """Termination tests of states, written once for numpy and torch: ``(observation [.., S], xp) -> bool [..]``.
 
 ``xp`` is the array namespace, numpy or torch. Imagined rollouts use these tests where an environment would end an
-episode (ROMI, section 5 of its code; the thresholds are those of the gym version 2 robots and of D4RL's antmaze).
+episode (ROMI, section 5 of its code; the thresholds are those of the gym version 2 robots, of D4RL's antmaze and of the
+environments of BMIL's code).
 """
 
 from __future__ import annotations
@@ -22,11 +23,34 @@ WALKER_ANGLE = 1.0
 ANTMAZE_RADIUS = 0.5
 #: Centres of the goal cells (3, 1), (6, 6), (7, 9) of cells of 4 m, from the start cell (1, 1): x runs along columns.
 ANTMAZE_GOALS = {"umaze": (0.0, 8.0), "medium": (20.0, 20.0), "large": (32.0, 24.0)}
+MUJOCO_MAZE_RADIUS = 0.6
+#: Goals of the mazes of BMIL's code: x at most, y at least (the goal's quadrant) in the U maze, else points.
+MUJOCO_MAZE_CORNER = (0.0, 32.0)
+MUJOCO_MAZE_GOALS = {"room5x11": (40.0, 0.0), "corridor7x7": (24.0, 24.0)}
+RELOCATE_RADIUS = 0.1
 
 
 def never(observation: Any, xp: Any) -> Any:
     """False everywhere."""
     return xp.zeros_like(observation[..., 0]) != 0
+
+
+def mujoco_umaze(observation: Any, xp: Any) -> Any:
+    """In the quadrant of the goal cell and what lies beyond it: x <= 0 and y >= 32."""
+    x_max, y_min = MUJOCO_MAZE_CORNER
+    return (observation[..., 0] <= x_max) & (observation[..., 1] >= y_min)
+
+
+def mujoco_maze(observation: Any, xp: Any, goal: tuple[float, float]) -> Any:
+    """Within 0.6 of the goal."""
+    dx, dy = observation[..., 0] - goal[0], observation[..., 1] - goal[1]
+    return xp.sqrt(dx * dx + dy * dy) <= MUJOCO_MAZE_RADIUS
+
+
+def relocate(observation: Any, xp: Any) -> Any:
+    """Ball within 0.1 m of the target; their difference is the last three numbers of the observation."""
+    offset = observation[..., -3:]
+    return xp.sqrt((offset * offset).sum(-1)) < RELOCATE_RADIUS
 
 
 def hopper(observation: Any, xp: Any) -> Any:
@@ -56,6 +80,12 @@ def antmaze(observation: Any, xp: Any, goal: tuple[float, float]) -> Any:
 
 _TESTS: dict[str, Termination] = {
     "never": never,
+    "mujoco_maze:umaze": mujoco_umaze,
+    **{
+        f"mujoco_maze:{maze}": functools.partial(mujoco_maze, goal=goal)
+        for maze, goal in MUJOCO_MAZE_GOALS.items()
+    },
+    "relocate": relocate,
     "hopper": hopper,
     "walker2d": walker2d,
     **{

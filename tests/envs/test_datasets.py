@@ -133,6 +133,11 @@ def test_bad_specs(
             ["generate", "--task", "antmaze-umaze-v0"],
             "no generator makes data of task antmaze-umaze-v0",
         ),
+        (
+            ["generate", "--task", "fetch-push-v0"],
+            "generator: 'fetch_controller' of task fetch-push-v0 is declared, not implemented",
+        ),
+        (["fetch", "--task", "fetch-push-v0"], "no file is published for task fetch-push-v0"),
         (["lint", "none.hdf5"], "none.hdf5: no such file"),
         (["info", "none.hdf5", "--task", TASK], "none.hdf5: no such file"),
         (["fetch", "--task", "hopper-randm-v2"], "did you mean 'hopper-random-v2'"),

@@ -12,6 +12,16 @@ NAMES = sorted({task.termination for task in all_tasks().values()})
 
 CASES = [
     ("never", [0.0, 0, 0, 0], False),
+    ("mujoco_maze:umaze", [-3.0, 32.0, *[0] * 5], True),
+    ("mujoco_maze:umaze", [0.1, 40.0, *[0] * 5], False),
+    ("mujoco_maze:umaze", [-3.0, 31.9, *[0] * 28], False),
+    ("mujoco_maze:room5x11", [39.5, 0.3, *[0] * 5], True),
+    ("mujoco_maze:room5x11", [39.5, 0.4, *[0] * 5], False),
+    ("mujoco_maze:corridor7x7", [24.0, 24.5, *[0] * 5], True),
+    ("mujoco_maze:corridor7x7", [24.6, 24.1, *[0] * 5], False),
+    ("relocate", [*[9.0] * 36, 0.06, -0.05, 0.06], True),
+    ("relocate", [*[0.0] * 36, 0.06, 0.06, 0.06], False),
+    ("relocate", [*[0.0] * 36, 0.1, 0.0, 0.0], False),
     ("hopper", [1.0, 0.1, *[0] * 9], False),
     ("hopper", [0.7, 0.0, *[0] * 9], True),
     ("hopper", [1.0, -0.2, *[0] * 9], True),
