@@ -26,6 +26,10 @@ from typing import Literal, get_args
 
 from analysis.errors import AnalysisError
 from analysis.verdicts import Level
+from paper_tables.claim_arms import ArmPattern as ArmPattern
+from paper_tables.claim_arms import parse_arm as parse_arm
+from paper_tables.claim_arms import parse_sides
+from paper_tables.errors import PlanError
 
 Kind = Literal[
     "greater",
@@ -59,22 +63,8 @@ COLUMNS = (
     "note",
 )
 
-_ARM = re.compile(r"^([a-z0-9_]+)(?:\[([^\]]+)\])?$")
-_SIDES = re.compile(r"\s(?:>=|>|/|=)\s")
 _BOUND = re.compile(r"^([<>])\s*(-?[0-9.]+)$")
 _COUNT = re.compile(r"^(\d+) of (\d+)$")
-
-
-@dataclass(frozen=True)
-class ArmPattern:
-    """An algorithm with the settings that single out one of its cells."""
-
-    algo: str
-    settings: Mapping[str, str]
-
-    def __str__(self) -> str:
-        inside = ",".join(f"{key}={value}" for key, value in self.settings.items())
-        return f"{self.algo}[{inside}]" if inside else self.algo
 
 
 @dataclass(frozen=True)
@@ -132,21 +122,6 @@ class Claim:
         return None
 
 
-def parse_arm(text: str, where: str) -> ArmPattern:
-    """Parse `algo` or `algo[key=value,...]`."""
-    match = _ARM.match(text.strip())
-    if not match:
-        raise AnalysisError(f"{where}: '{text}' is not an arm (algo or algo[key=value])")
-    pairs = [item.partition("=") for item in (match[2] or "").split(",") if item]
-    if not all(separator and value for _, separator, value in pairs):
-        raise AnalysisError(f"{where}: '{text}' needs key=value inside the brackets")
-    return ArmPattern(match[1], {key.strip(): value.strip() for key, _, value in pairs})
-
-
-def _side(text: str, where: str) -> tuple[ArmPattern, ...]:
-    return tuple(parse_arm(item, where) for item in text.split(";") if item.strip())
-
-
 def _places(text: str, tiers: Sequence[str], where: str) -> dict[str, Place]:
     places: dict[str, Place] = {}
     for item in filter(None, text.split(";")):
@@ -165,15 +140,18 @@ def _parse(row: Mapping[str, str], paper: str, tiers: Sequence[str], where: str)
         raise AnalysisError(f"{where}: contradicted must be one of {', '.join(CONTRADICTED)}")
     if row["minimum_tier"] not in tiers:
         raise AnalysisError(f"{where}: unknown minimum_tier '{row['minimum_tier']}'")
-    left, *right = _SIDES.split(row["arms"], maxsplit=1)
+    try:
+        left, right = parse_sides(row["arms"], where)
+    except PlanError as error:
+        raise AnalysisError(str(error)) from None
     try:
         margin = float(row["margin"] or 0.0)
     except ValueError:
         raise AnalysisError(f"{where}: margin '{row['margin']}' is not a number") from None
     text = {key: row[key] for key in COLUMNS if key not in ("left", "right")}
     fields = text | {
-        "left": _side(left, where),
-        "right": _side(right[0], where) if right else (),
+        "left": left,
+        "right": right,
         "tasks": tuple(filter(None, row["tasks"].split(";"))),
         "margin": margin,
         "judged_on": _places(row["judged_on"], tiers, where),

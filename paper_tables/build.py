@@ -53,11 +53,11 @@ class Builder:
 
     def add(self, wanted: Wanted) -> None:
         """Add every arm of one experiment that the tier's selection leaves."""
-        for algo, task, overrides in self._points(wanted):
+        for algo, task, overrides in self.points(wanted):
             self._add_arm(wanted, algo, task, overrides)
 
-    def _points(self, wanted: Wanted) -> Iterator[tuple[Algo, str, Overrides]]:
-        """(algorithm, task, overrides) of every arm of an experiment."""
+    def points(self, wanted: Wanted) -> Iterator[tuple[Algo, str, Overrides]]:
+        """(algorithm, task, overrides) of every arm of an experiment that its selection leaves."""
         experiment = wanted.paper.experiments[wanted.name]
         tasks = self._tasks(wanted.paper, experiment.tasks, wanted.at)
         chosen = wanted.selection

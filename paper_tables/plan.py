@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from paper_tables.build import Builder, Wanted
+from paper_tables.claim_arms import check_claims
 from paper_tables.errors import select, unknown
 from paper_tables.grid import Arm, Device, Job, Plan
 from paper_tables.registry import read_papers, read_registry
@@ -68,6 +69,7 @@ def make_plan(
     for wanted in _wanted(builder.tier, files, folder, builder.resolver.where):
         if wanted.paper.paper in kept:
             builder.add(wanted)
+    check_claims(builder, (files[name] for name in files if name in kept), folder)
     blocked = {path: job for path, job in builder.blocked.items() if path not in builder.jobs}
     return Plan(tier, builder.tier, tuple(builder.arms.values()), builder.jobs, blocked)
 
