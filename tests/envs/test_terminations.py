@@ -8,7 +8,6 @@ from envs import terminations
 from envs.errors import TaskError
 from envs.tasks import all_tasks
 
-
 CASES = [
     ("never", [0.0, 0, 0, 0], False),
     ("mujoco_maze:umaze", [-3.0, 32.0, *[0] * 5], True),
