@@ -243,5 +243,7 @@ def read_claims(path: Path, paper: str, tiers: Sequence[str]) -> list[Claim]:
         claims[row["id"]] = _parse(row, paper, tiers, where)
     for claim in claims.values():
         if claim.qualifies and claim.qualifies not in claims:
-            raise AnalysisError(f"{path}: {claim.id}: qualifies {claim.qualifies}, which is no claim")
+            raise AnalysisError(
+                f"{path}: {claim.id}: qualifies {claim.qualifies}, which is no claim"
+            )
     return list(claims.values())

@@ -30,7 +30,9 @@ def pairs(claim: Claim, found: Found) -> Iterator[tuple[ArmResult, ArmResult]]:
 def greater(claim: Claim, found: Found) -> list[Comparison]:
     """`greater`, `count` and `not_less`: left above right by the margin, or not below by it."""
     demanded = -claim.margin if claim.kind == "not_less" else claim.margin
-    return [pair_greater(claim.metric, left, right, demanded) for left, right in pairs(claim, found)]
+    return [
+        pair_greater(claim.metric, left, right, demanded) for left, right in pairs(claim, found)
+    ]
 
 
 def pair_greater(metric: str, left: ArmResult, right: ArmResult, demanded: float) -> Comparison:
@@ -61,7 +63,10 @@ def pair_greater(metric: str, left: ArmResult, right: ArmResult, demanded: float
 
 
 def mean_p(a: Array, b: Array, shift: float) -> float:
-    """p of mean(a) - mean(b) > shift. Welch decides; where neither arm has any spread it cannot, and the exact p takes over."""
+    """p of mean(a) - mean(b) > shift.
+
+    Welch decides; where neither arm has any spread it cannot, and the exact p takes over.
+    """
     p = statistics.welch_greater(a, b, shift).p
     return statistics.permutation_greater(a, b, shift).p if math.isnan(p) else p
 
@@ -127,33 +132,39 @@ def threshold(claim: Claim, found: Found) -> list[Comparison]:
     side, bound = claim.bound or (">", 0.0)
     turn = 1.0 if side == ">" else -1.0
     arms = itertools.product(claim.tasks, claim.left)
-    return [
-        _against_bound(found[str(arm), task], claim.metric, turn, bound) for task, arm in arms
-    ]
+    return [_against_bound(found[str(arm), task], claim.metric, turn, bound) for task, arm in arms]
 
 
 def _against_bound(arm: ArmResult, metric: str, turn: float, bound: float) -> Comparison:
     values = turn * arm.values(metric)
     welch = statistics.one_sample_greater(values, turn * bound)
-    p, opposite = welch.p, 1.0 - welch.p
-    # n equal values: the sign test is what is left; its smallest p is 1/2^n.
-    smallest = 0.5**values.size
-    if math.isnan(p):
-        p = smallest if welch.difference > 0 else 1.0
-        opposite = smallest if welch.difference < 0 else 1.0
+    p = bound_p(values, turn * bound)
     return Comparison(
         left=arm,
         right=None,
         welch=welch,
         p=p,
         p_direction=p,
-        p_opposite=opposite,
+        p_opposite=bound_p(-values, -turn * bound),
         p_permutation=math.nan,
-        p_smallest=smallest,
+        p_smallest=sign_p(values),
         power_gap=welch.difference,
         sd=(float(values.std(ddof=1)), 0.0),
         effect=difference(welch, "distance from the bound"),
     )
+
+
+def bound_p(values: Array, bound: float) -> float:
+    """p of mean > bound by the t test; n equal values leave the sign test."""
+    found = statistics.one_sample_greater(values, bound)
+    if not math.isnan(found.p):
+        return found.p
+    return sign_p(values) if found.difference > 0 else 1.0
+
+
+def sign_p(values: Array) -> float:
+    """Smallest p that a sign test of n values can reach: 1/2^n."""
+    return float(0.5**values.size)
 
 
 def best(claim: Claim, found: Found) -> list[Comparison]:

@@ -7,7 +7,7 @@ import math
 
 from analysis import equivalence, learning, statistics
 from analysis.claim_file import Claim
-from analysis.evidence_order import deviations, mean_p, pairs
+from analysis.evidence_order import bound_p, deviations, mean_p, pairs, sign_p
 from analysis.evidence_types import Comparison, Effect, Found, conjunction, difference
 from analysis.load import ArmResult
 from analysis.statistics import POWER, Array
@@ -52,11 +52,7 @@ def _near(metric: str, arm: ArmResult, constant: float, margin: float) -> Compar
     values = arm.values(metric)
     p = equivalence.tost_constant(values, constant, margin).p
     welch = statistics.one_sample_greater(values, constant)
-    smallest = 0.5**values.size
-    outside = [
-        _one_sample_p(values, constant + margin),
-        _one_sample_p(-values, -(constant - margin)),
-    ]
+    outside = [bound_p(values, constant + margin), bound_p(-values, margin - constant)]
     return Comparison(
         left=arm,
         right=None,
@@ -65,20 +61,12 @@ def _near(metric: str, arm: ArmResult, constant: float, margin: float) -> Compar
         p_direction=p,
         p_opposite=conjunction(outside, 1),
         p_permutation=math.nan,
-        p_smallest=smallest,
+        p_smallest=sign_p(values),
         power_gap=margin - abs(welch.difference),
         sd=(float(values.std(ddof=1)), 0.0),
         power=POWER_OF_BOTH,
         effect=difference(welch, "distance from the constant"),
     )
-
-
-def _one_sample_p(values: Array, bound: float) -> float:
-    """p of mean > bound; n equal values leave the sign test."""
-    found = statistics.one_sample_greater(values, bound)
-    if not math.isnan(found.p):
-        return found.p
-    return float(0.5**values.size) if found.difference > 0 else 1.0
 
 
 def ratio(claim: Claim, found: Found) -> list[Comparison]:

@@ -7,7 +7,7 @@ memory of dictionaries.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
@@ -35,6 +35,11 @@ class History:
 
     def __contains__(self, name: str) -> bool:
         return name in self.names
+
+    def __iter__(self) -> Iterator[dict[str, float]]:
+        """Evaluations one by one, each with the numbers that it has."""
+        for row in self.values:
+            yield {n: float(v) for n, v in zip(self.names, row, strict=True) if not np.isnan(v)}
 
     def column(self, name: str) -> Array:
         """One quantity over training, [points]."""
@@ -94,5 +99,7 @@ def _is_nan(points: Sequence[Mapping[str, Any]], name: str) -> bool:
 def not_finite(points: Sequence[Mapping[str, Any]]) -> bool:
     """Whether an evaluation holds a number that is infinite or NaN."""
     return any(
-        is_number(value) and not math.isfinite(value) for point in points for value in point.values()
+        is_number(value) and not math.isfinite(value)
+        for point in points
+        for value in point.values()
     )

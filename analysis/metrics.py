@@ -77,7 +77,9 @@ class Metric:
             return _absent(self._unknown(run)) if value is None else Reading(value)
         history = run.evaluations
         if self.name not in history:
-            return _absent(f"its evaluations have no '{self.name}'{_nearest(self.name, history.names)}")
+            return _absent(
+                f"its evaluations have no '{self.name}'{_nearest(self.name, history.names)}"
+            )
         if history.axis is None:
             return _absent("its evaluations do not say when they were made")
         x, y = history.column(history.axis), history.column(self.name)

@@ -18,19 +18,11 @@ from rich.text import Text
 
 from analysis.errors import AnalysisError
 from analysis.labels import DASH
+from analysis.ledger import CONTRADICTED, STYLES, effect_text
 from analysis.load import ArmResult, Results
 from analysis.verdicts import Verdict
 from analysis.workspace import Workspace, command_line
 from paper_tables.paths import TierPaths
-
-STYLES = {
-    Verdict.REPRODUCED: "bold green",
-    Verdict.DIRECTION_ONLY: "green",
-    Verdict.NOT_REPRODUCED: "bold red",
-    Verdict.INCONCLUSIVE: "yellow",
-    Verdict.NOT_RUN: "dim",
-    Verdict.NOT_JUDGED: "dim",
-}
 
 Row = Mapping[str, str]
 
@@ -161,17 +153,12 @@ def score_cells(row: Row) -> tuple[str, ...]:
 
 def claim_cells(row: Row) -> tuple[str, ...]:
     """One judged claim with its evidence."""
-    difference = DASH
-    if row["difference"]:
-        ends = f"{_number(row['low'])}, {_number(row['high'])}" if row["low"] else "no interval"
-        difference = f"{_number(row['difference'])} [{ends}]"
-    says = row["claim"] + (f" ({row['setting']})" if row["setting"] else "")
-    if row["contradicted"] != "no":
-        says += "; the paper's own numbers speak against it"
-        says += " in part" if row["contradicted"] == "partly" else ""
+    setting = f"{row['claim']} ({row['setting']})" if row["setting"] else row["claim"]
+    control = f"a control of {row['qualifies']}" if row["qualifies"] else ""
+    says = "; ".join(filter(None, [setting, control, CONTRADICTED[row["contradicted"]]]))
     p = f"{_number(row['p'])} ({_number(row['p_holm'])})"
     name = f"{row['paper']} {row['id']}"
-    return (name, row["verdict"], says, difference, p, row["seeds_needed"] or DASH)
+    return (name, row["verdict"], says, effect_text(row), p, row["seeds_needed"] or DASH)
 
 
 def _where(summary: Summary) -> list[str]:

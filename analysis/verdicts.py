@@ -87,9 +87,7 @@ RULES: Mapping[str, Rule] = {
     ),
     "trend": Rule(holds="the trend holds", opposite="the opposite trend holds"),
     "best": Rule(holds="it is the best", opposite="another one is shown to be better"),
-    "spread": Rule(
-        holds="the runs scatter more", opposite="the runs are shown to scatter less"
-    ),
+    "spread": Rule(holds="the runs scatter more", opposite="the runs are shown to scatter less"),
     "improvement": Rule(
         holds="a run is more likely to be the better one",
         opposite="a run is more likely to be the worse one",
@@ -169,7 +167,9 @@ def judge(
     if evidence.p_opposite <= alpha:
         return Judgement(Verdict.NOT_REPRODUCED, f"{rule.opposite}{share}")
     if evidence.p_direction <= alpha:
-        reason = f"{rule.holds}, but networks or budget are reduced, and what has not learned is alike"
+        reason = (
+            f"{rule.holds}, but networks or budget are reduced, and what has not learned is alike"
+        )
         return Judgement(Verdict.INCONCLUSIVE, f"{reason}{share}")
     needed = evidence.seeds_needed
     if needed is not None:
