@@ -6,7 +6,6 @@ Comparisons of each kind are made in `evidence_order`, `evidence_size` and `evid
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Mapping
 
 from analysis import evidence_groups, evidence_order, evidence_size
