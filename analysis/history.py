@@ -45,6 +45,16 @@ class History:
         """One quantity over training, [points]."""
         return np.asarray(self.values[:, self.names.index(name)])
 
+    def matrix(self, names: tuple[str, ...]) -> Array:
+        """Columns of these names in this order, [points, names]; NaN for names it does not have."""
+        if names == self.names:
+            return self.values
+        wide = np.full((len(self), len(names)), np.nan)
+        for place, name in enumerate(names):
+            if name in self:
+                wide[:, place] = self.column(name)
+        return wide
+
     @property
     def axis(self) -> str | None:
         """The name of the column that training goes forward along; None if there is none."""

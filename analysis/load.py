@@ -60,20 +60,18 @@ class ArmResult:
     @cached_property
     def evaluations(self) -> pd.DataFrame:
         """One row an evaluation during training: seed, status and its metrics."""
-        groups: tuple[tuple[str, tuple[Run | FailedRun, ...]], ...]
-        groups = (("finished", self.runs), ("failed", self.failed))
-        frames = [
-            pd.DataFrame(run.evaluations.values, columns=list(run.evaluations.names)).assign(
-                seed=run.seed, status=status
-            )
-            for status, runs in groups
-            for run in runs
-            if len(run.evaluations)
-        ]
-        if not frames:
+        runs = [run for run in (*self.runs, *self.failed) if len(run.evaluations)]
+        names = tuple(dict.fromkeys(name for run in runs for name in run.evaluations.names))
+        if not runs:
             return pd.DataFrame(columns=["seed", "status", "update"])
-        table = pd.concat(frames, ignore_index=True)
-        return table[["seed", "status", *table.columns.drop(["seed", "status"])]]
+        table = pd.DataFrame(
+            np.concatenate([run.evaluations.matrix(names) for run in runs]), columns=list(names)
+        )
+        sizes = [len(run.evaluations) for run in runs]
+        status = ["finished" if isinstance(run, Run) else "failed" for run in runs]
+        table.insert(0, "seed", np.repeat([run.seed for run in runs], sizes))
+        table.insert(1, "status", np.repeat(status, sizes))
+        return table
 
     @property
     def sources(self) -> set[str]:
