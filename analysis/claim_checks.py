@@ -9,7 +9,8 @@
 | `equivalent` | `left = right`, or list | a constant with a list | half-width of equality |
 | `ratio` | `left / right` | `0.5..2`, `>=2` or `<=2` | |
 | `trend` | list of three or more, in order | `increasing` or `decreasing` | |
-| `best` | list, or `left > right`, `left >= right` | the best arm, or `k of m` tasks | lead, or loss forgiven with `>=` |
+| `best` | list | the best of them | lead |
+| `best` | `left > right`, `left >= right` | `k of m` tasks | lead, or loss forgiven |
 | `spread`, `improvement` | `left > right` | | |
 | `descriptive` | any | any | |
 """

@@ -18,6 +18,9 @@ from analysis.statistics import ALPHA
 #: Fewer runs in an arm carry no verdict: two runs have an interval of 12.7 standard errors.
 FEWEST_RUNS = 3
 
+#: p values of exact tests are ratios of whole numbers; rounding must not lift one over its level.
+ROUNDING = 1e-9
+
 #: How far a judgement may go: the claim itself, or only the sign of its difference.
 Level = Literal["full", "direction"]
 
@@ -158,15 +161,15 @@ def judge(
     that nothing differs, such a setting shows nothing in its favour.
     """
     rule, share = RULES[kind], _share(evidence) + _limits(evidence, alpha)
-    if evidence.p_claim <= alpha and level == "full":
+    if _reaches(evidence.p_claim, alpha) and level == "full":
         return Judgement(Verdict.REPRODUCED, f"{rule.holds}{share}")
-    if evidence.p_direction <= alpha and not (level == "direction" and rule.sameness):
+    if _reaches(evidence.p_direction, alpha) and not (level == "direction" and rule.sameness):
         reduced = "the direction holds with reduced networks or budget"
         reason = reduced if level == "direction" else rule.weaker
         return Judgement(Verdict.DIRECTION_ONLY, f"{reason}{share}")
-    if evidence.p_opposite <= alpha:
+    if _reaches(evidence.p_opposite, alpha):
         return Judgement(Verdict.NOT_REPRODUCED, f"{rule.opposite}{share}")
-    if evidence.p_direction <= alpha:
+    if _reaches(evidence.p_direction, alpha):
         reason = (
             f"{rule.holds}, but networks or budget are reduced, and what has not learned is alike"
         )
@@ -175,7 +178,7 @@ def judge(
     if needed is not None:
         reason = f"too few runs to tell; about {needed} an arm might"
     elif evidence.favourable < evidence.comparisons:
-        reason = "the observed direction does not support the claim, nor refute it"
+        reason = "what was observed does not support the claim, nor refute it"
     else:
         reason = "too few runs to tell"
     return Judgement(Verdict.INCONCLUSIVE, f"{reason}{share}", needed)
@@ -183,7 +186,11 @@ def judge(
 
 def undecidable(smallest: float, family: int, alpha: float = ALPHA) -> bool:
     """Whether the exact test cannot reject after Holm, whatever the runs say."""
-    return smallest > alpha / family
+    return not math.isnan(smallest) and not _reaches(smallest, alpha / family)
+
+
+def _reaches(p: float, alpha: float) -> bool:
+    return p <= alpha * (1 + ROUNDING)
 
 
 def _share(evidence: Evidence) -> str:

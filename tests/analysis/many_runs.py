@@ -81,8 +81,16 @@ def _write(
         "tier": "paper",
         "spec": spec,
         "runs": runs,
-        "evaluation": {"protocol": "stratified", "runs": [{"seed": r["seed"], "score": 1.0} for r in runs]},
-        "fits": {"dynamics": {"digest": "f", "runs": [{"seed": r["seed"], "holdout_mse": 0.002} for r in runs]}},
+        "evaluation": {
+            "protocol": "stratified",
+            "runs": [{"seed": r["seed"], "score": 1.0} for r in runs],
+        },
+        "fits": {
+            "dynamics": {
+                "digest": "f",
+                "runs": [{"seed": r["seed"], "holdout_mse": 0.002} for r in runs],
+            }
+        },
         "wall_seconds": 60.0,
         "environment_steps": 0,
         "gradient_updates": 1_000_000 * len(runs),
@@ -90,7 +98,13 @@ def _write(
         "hardware": {"cpu": "Test CPU", "cores": 2, "device": "cpu", "gpu": None},
         "precision": "float32",
         "data": [
-            {"seed": s, "source": "local", "generator": "waypoint", "sha256": "0", "transitions": 1_000_000}
+            {
+                "seed": s,
+                "source": "local",
+                "generator": "waypoint",
+                "sha256": "0",
+                "transitions": 1_000_000,
+            }
             for s in spec["seeds"]
         ],
     }
@@ -112,4 +126,10 @@ def _run(seed: int, generator: np.random.Generator, evaluations: int) -> dict[st
         for i, row in enumerate(curve.tolist())
     ]
     final = dict(zip(names, curve[-1].tolist(), strict=True)) | {"holdout_mse": generator.random()}
-    return {"seed": seed, "status": "finished", "failure": None, "final": final, "evaluations": points}
+    return {
+        "seed": seed,
+        "status": "finished",
+        "failure": None,
+        "final": final,
+        "evaluations": points,
+    }
