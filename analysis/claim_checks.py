@@ -75,7 +75,10 @@ def check_claim(claim: Claim, where: str) -> None:
     Raises:
         AnalysisError: one line that says what the field must hold.
     """
-    metric = parse_metric(claim.metric) if claim.kind != "descriptive" or claim.metric else None
+    try:
+        metric = parse_metric(claim.metric) if claim.metric or claim.kind in SHAPES else None
+    except AnalysisError as error:
+        raise AnalysisError(f"{where}: {error}") from None
     if not (math.isfinite(claim.margin) and claim.margin >= 0):
         raise AnalysisError(f"{where}: margin must be a number of at least 0")
     shape = SHAPES.get(claim.kind)

@@ -138,7 +138,7 @@ def _prepare(claim: Claim, results: Results, space: Workspace) -> Entry | _Open:
 def _describe(claim: Claim, results: Results, place: Place | None) -> Entry:
     """A description is never judged; its numbers are shown where an experiment has them."""
     shown: tuple[ArmResult, ...] = ()
-    if place is not None:
+    if place is not None and claim.metric:
         found = arms_of(claim, results, f"{claim.paper}/{place.experiment}")[1]
         shown = tuple(arm for arm in found.values() if arm.values(claim.metric).size)
     reason = "a description" if shown else "a description; nothing measures it in this tier"

@@ -147,4 +147,5 @@ def to_evidence(
         seeds_needed=seeds_needed,
         smallest=combined.p(lambda c: c.p_smallest),
         family=family,
+        exact=combined.p(lambda c: c.p) == combined.p(lambda c: c.p_permutation),
     )

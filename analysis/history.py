@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis.errors import AnalysisError
 from analysis.statistics import Array
 
 #: What counts the length of training, the first that the evaluations have: methods that act in the
@@ -71,7 +72,7 @@ def read_history(points: Sequence[Mapping[str, Any]]) -> History:
     """Collect the numbers of evaluations as written in a result file; null means not measured.
 
     Raises:
-        ValueError: training does not go forward from each evaluation to the next.
+        AnalysisError: training does not go forward from each evaluation to the next.
     """
     if not points:
         return History()
@@ -89,7 +90,7 @@ def read_history(points: Sequence[Mapping[str, Any]]) -> History:
     keep = [i for i, name in enumerate(names) if name not in never or _is_nan(points, name)]
     history = History(tuple(names[i] for i in keep), values[:, keep])
     if history.axis is None and any(name in history for name in AXES):
-        raise ValueError("evaluations are not in order of training")
+        raise AnalysisError("evaluations are not in order of training")
     return history
 
 

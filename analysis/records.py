@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis.errors import AnalysisError
 from analysis.history import History, is_number, not_finite, read_history
 from paper_tables.digest import spec_digest
 from paper_tables.paths import DIAGNOSIS_FILES, seed_folder
@@ -109,7 +110,7 @@ def read_block(path: Path, name: str, tier: str, digest: str) -> Block | None:
         _check_identity(content, tier, digest)
         content["diagnosis"] = read_numbers(path.with_name(DIAGNOSIS_FILES[0]), digest)
         return _block(content, name)
-    except _UnusableError as error:
+    except (_UnusableError, AnalysisError) as error:
         return Block(name, problem=str(error))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         return Block(name, problem=f"not a complete result: {type(error).__name__} {error}")

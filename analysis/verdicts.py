@@ -104,7 +104,8 @@ class Evidence:
 
     `favourable` of `comparisons` differences have the claimed sign. `smallest` is the smallest raw p
     that an exact test of so many runs can reach (NaN if there is none), to be held against
-    alpha / `family`, the first step of Holm over the claims judged together.
+    alpha / `family`, the first step of Holm over the claims judged together; `exact`: such a test is
+    the one that decides.
     """
 
     p_claim: float
@@ -115,6 +116,7 @@ class Evidence:
     seeds_needed: int | None = None
     smallest: float = math.nan
     family: int = 1
+    exact: bool = False
 
 
 def gate(arms: Sequence[ArmState]) -> Judgement | None:
@@ -160,7 +162,9 @@ def judge(
     sign is shown, but in a setting that cannot speak for the paper's numbers. Where the claim is
     that nothing differs, such a setting shows nothing in its favour.
     """
-    rule, share = RULES[kind], _share(evidence) + _limits(evidence, alpha)
+    rule, limits = RULES[kind], _limits(evidence, alpha)
+    # An exact test that has decided (as a later step of Holm) needs no such warning.
+    share = _share(evidence) + ("" if evidence.exact else limits)
     if _reaches(evidence.p_claim, alpha) and level == "full":
         return Judgement(Verdict.REPRODUCED, f"{rule.holds}{share}")
     if _reaches(evidence.p_direction, alpha) and not (level == "direction" and rule.sameness):
@@ -181,7 +185,7 @@ def judge(
         reason = "what was observed does not support the claim, nor refute it"
     else:
         reason = "too few runs to tell"
-    return Judgement(Verdict.INCONCLUSIVE, f"{reason}{share}", needed)
+    return Judgement(Verdict.INCONCLUSIVE, f"{reason}{_share(evidence)}{limits}", needed)
 
 
 def undecidable(smallest: float, family: int, alpha: float = ALPHA) -> bool:
