@@ -1,15 +1,25 @@
-"""A synthetic tier of thousands of runs, as files: the published grid, were all of it implemented."""
+"""A synthetic tier of thousands of runs, as files: the published grid, were all of it implemented.
+
+``python tests/analysis/many_runs.py FOLDER EVALUATIONS`` writes it (once) and prints what it takes to
+judge it.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import resource
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from result_sets import CHECKOUT, TIERS, TITLES
 
+from analysis import claims
+from analysis.report import write_tables
 from analysis.workspace import Workspace
 from paper_tables import paths
 from paper_tables.digest import spec_digest
@@ -20,24 +30,48 @@ METRICS = ("score", "return", "goal_hold", "start_value", "discounted_return", "
 LOSSES = ("mean_q", "critic_loss", "actor_loss", "vae_loss")
 
 
-def workspace(root: Path, evaluations: int) -> tuple[Workspace, int]:
-    """Write every run of tier `paper` of ROMI and the suite; returns the number of runs."""
-    plan = make_plan("paper", root=CHECKOUT)
-    arms, written = [], set()
+def workspace(root: Path) -> Workspace:
+    """Tier `paper` of ROMI and the suite with 20 seeds, every algorithm taken as implemented."""
+    plan = make_plan("paper", ["romi", "suite"], root=CHECKOUT)
+    arms = tuple(_planned(arm)[0] for arm in plan.arms)
+    whole = Plan("paper", plan.settings, arms, jobs={}, blocked={})
+    folder = CHECKOUT / "paper_tables"
+    return Workspace(root, "paper", TIERS, "all", ("romi", "suite"), whole, TITLES, folder)
+
+
+def write_all(space: Workspace, evaluations: int) -> int:
+    """Write the result files of every arm; returns the number of runs."""
     generator = np.random.default_rng(0)
-    for arm in plan.arms:
-        arm, spec = _planned(arm)
-        arms.append(arm)
+    written = set()
+    for arm in space.plan.arms:
+        spec = _planned(arm)[1]
         for block, path in enumerate(arm.results):
             if path not in written:
                 written.add(path)
                 seeds = list(arm.seeds[block * BLOCK : (block + 1) * BLOCK])
-                _write(root / path, spec | {"seeds": seeds}, generator, evaluations)
-    settings = plan.settings.model_copy(update={"judged": "all"})
-    whole = Plan("paper", settings, tuple(arms), jobs={}, blocked={})
-    folder = CHECKOUT / "paper_tables"
-    space = Workspace(root, "paper", TIERS, "all", ("romi", "suite"), whole, TITLES, folder)
-    return space, len(written) * BLOCK
+                _write(space.root / path, spec | {"seeds": seeds}, generator, evaluations)
+    return len(written) * BLOCK
+
+
+def measure(space: Workspace) -> dict[str, float]:
+    """Ledger, tables and tidy frames of a tier: CPU seconds of each, and peak memory in MB."""
+    seconds: dict[str, float] = {}
+
+    def timed(name: str, work: Callable[[], Any]) -> Any:
+        start = time.process_time()
+        result = work()
+        seconds[name] = time.process_time() - start
+        return result
+
+    results = timed("load", space.load)
+    entries = timed("judge", lambda: claims.judge_all(space, results))
+    timed("ledger", lambda: claims.write(entries, space))
+    timed("tables", lambda: [write_tables(space, p, results, entries) for p in space.papers])
+    timed("frames", lambda: (results.runs, results.evaluations))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    judged = sum(entry.judged for entry in entries)
+    total = sum(seconds.values())
+    return {**seconds, "total": total, "peak_mb": peak, "judged": judged, "claims": len(entries)}
 
 
 def _planned(arm: Arm) -> tuple[Arm, dict[str, Any]]:
@@ -133,3 +167,11 @@ def _run(seed: int, generator: np.random.Generator, evaluations: int) -> dict[st
         "final": final,
         "evaluations": points,
     }
+
+
+if __name__ == "__main__":
+    place = workspace(Path(sys.argv[1]))
+    if not (place.root / "results").is_dir():
+        print(json.dumps({"runs": write_all(place, int(sys.argv[2]))}))
+    else:
+        print(json.dumps(measure(place)))
