@@ -85,7 +85,7 @@ def read_history(points: Sequence[Mapping[str, Any]]) -> History:
         names = list(dict.fromkeys(found))
         points = [{name: point.get(name) for name in names} for point in points]
     values = _matrix(points, names)
-    measured = ~np.isnan(values).all(axis=0)
+    measured = np.asarray(~np.isnan(values).all(axis=0))
     never = [name for name, some in zip(names, measured, strict=True) if not some]
     keep = [i for i, name in enumerate(names) if name not in never or _is_nan(points, name)]
     history = History(tuple(names[i] for i in keep), values[:, keep])

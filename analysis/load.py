@@ -60,7 +60,8 @@ class ArmResult:
     @cached_property
     def evaluations(self) -> pd.DataFrame:
         """One row an evaluation during training: seed, status and its metrics."""
-        runs = [run for run in (*self.runs, *self.failed) if len(run.evaluations)]
+        every: tuple[Run | FailedRun, ...] = (*self.runs, *self.failed)
+        runs = [run for run in every if len(run.evaluations)]
         names = tuple(dict.fromkeys(name for run in runs for name in run.evaluations.names))
         if not runs:
             return pd.DataFrame(columns=["seed", "status", "update"])
@@ -136,7 +137,8 @@ class Results:
         for place, column in enumerate(ARM_COLUMNS):
             values = pd.Categorical([getattr(arm.arm, column) for arm in used])
             codes = np.repeat(values.codes, sizes)
-            table.insert(place, column, pd.Categorical.from_codes(codes, values.categories))
+            named = pd.Categorical.from_codes(codes, values.categories)
+            table.insert(place, column, pd.Series(named))
         return table
 
 

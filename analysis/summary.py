@@ -18,7 +18,7 @@ from rich.text import Text
 
 from analysis.errors import AnalysisError
 from analysis.labels import DASH
-from analysis.ledger import CONTRADICTED, STYLES, effect_text
+from analysis.ledger import COLUMNS, CONTRADICTED, STYLES, effect_text
 from analysis.load import ArmResult, Results
 from analysis.verdicts import Verdict
 from analysis.workspace import Workspace, command_line
@@ -70,13 +70,19 @@ def read_summary(space: Workspace, results: Results) -> Summary:
     """Collect the page from the files of the report.
 
     Raises:
-        AnalysisError: the report of this tier was not written yet.
+        AnalysisError: the report of this tier was not written yet, or by another version.
     """
     paths = TierPaths(space.tier)
     ledger = space.root / paths.claims
     if not ledger.is_file():
         raise AnalysisError(
             f"no {paths.claims}; make it with: python -m analysis.report --tier {space.tier}"
+        )
+    lines = _rows(ledger)
+    if lines and tuple(lines[0]) != COLUMNS:
+        raise AnalysisError(
+            f"{paths.claims}: written by another version; make it again with: "
+            f"python -m analysis.report --tier {space.tier}"
         )
     tables = [p for n in space.papers for p in _written(space, paths.table(n, "*", "md"))]
     figures = [p for n in space.papers for p in _written(space, paths.figure(n, "*", "png"))]
@@ -89,7 +95,7 @@ def read_summary(space: Workspace, results: Results) -> Summary:
         finished=sum(len(arm.runs) for arm in unique),
         failed=sum(len(arm.failed) for arm in unique),
         missing=sum(len(arm.missing) for arm in unique),
-        claims=tuple(row for row in _rows(ledger) if row["paper"] in space.papers),
+        claims=tuple(row for row in lines if row["paper"] in space.papers),
         scores=_once(row for row in scores if row["ours_runs"] != "0"),
         tables=tuple(table.relative_to(space.root) for table in tables),
         filled=sum(

@@ -13,9 +13,11 @@ from claim_sets import claim, curves, judge, write_claims
 from result_sets import CHECKOUT, MEDIUM, TIERS, UMAZE, Bench, failed_run, run, runs
 from rich.console import Console
 
-from analysis import claims, ledger
+from analysis import claims, ledger, report, summary, tables
 from analysis.claim_file import read_claims
+from analysis.errors import AnalysisError
 from analysis.load import load
+from analysis.statistics import t_interval
 from analysis.verdicts import Verdict
 from paper_tables.plan import make_plan
 
@@ -270,3 +272,30 @@ def test_the_command_refuses_what_it_does_not_know(
     assert "unknown paper 'rommi'; nearest: 'romi'" in text
     with pytest.raises(SystemExit):
         command(checkout, capsys, "--verdict", "maybe")
+
+
+def test_the_summary_names_what_was_left_out_and_refuses_an_old_ledger(bench: Bench) -> None:
+    clear(bench)
+    bench.change(bench.arms[0], schema=9)
+    text = report.write_report(bench.space, bench.results())
+    assert "## Left out\n\n- results/quick/runs/bcq/" in text
+    assert "schema 9, this version reads schema 1" in text
+    (bench.root / PATH).write_text("paper,id,verdict\nromi,R01,not run\n")
+    with pytest.raises(AnalysisError, match="written by another version; make it again with"):
+        summary.read_summary(bench.space, bench.results())
+
+
+def test_a_paper_value_without_spread_enters_no_verdict(bench: Bench, tmp_path: Path) -> None:
+    """Table 8 prints baselines without a spread: a gap without an interval, the verdict as without it."""
+    clear(bench)
+    entry, *_ = judge(bench, claim(tmp_path))
+    value = bench.space.published("romi").find("8", UMAZE, "score", algo="bcq", cell="base")
+    assert value is not None
+    assert (value.spread_kind, value.sd) == ("none", None)
+    row = tables.Row("", UMAZE, "BCQ", ours=t_interval(LOW), runs=tuple(LOW), published=value)
+    gap = tables._gap(row)
+    assert gap is not None
+    assert gap.mean == pytest.approx(5.0 - value.mean)
+    assert math.isnan(gap.half_width)
+    assert entry.judgement.verdict is Verdict.REPRODUCED
+    assert entry.judgement.reason == "the claim holds"
