@@ -7,11 +7,14 @@ Columns, besides `id`, `claim` (in our words), `source`, `metric`, `protocol` an
   side is a list with `;`; an arm is an algorithm, or `algo[key=value,...]` for a named setting.
 * `tasks`: a list with `;`. A comparison claim holds if it holds for every arm of the left against
   every arm of the right on every task, unless `value` says `k of m`.
-* `value`: `k of m`, a bound (`>0.5`, `<0.03`), a range (`0.5..2`) or a constant, by kind.
+* `metric`: a number of the results, or one made of evaluations, see `analysis.metrics`.
+* `value`: `k of m`, a bound (`>0.5`, `<0.03`), a range (`0.5..2`, `>=2`, `<=2`), a constant, a direction
+  (`increasing`, `decreasing`) or an arm, by kind: see `analysis.claim_checks`.
 * `margin`: in units of the metric; the least difference that counts (greater) or the largest loss
   that is forgiven (not_less) or the half-width of equality (equivalent). Fixed before any run.
 * `judged_on`: `tier=experiment[+experiment][:direction]` with `;`; an entry holds from its tier upwards. With
   `:direction` only the sign is judged (reduced networks or budget).
+* `note`: free text; `qualifies ID` makes the claim a control that is printed beside the claim ID.
 * `contradicted`: whether the paper's own numbers speak against it: `no`, `partly`, `yes`.
 """
 
@@ -24,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from analysis.claim_checks import check_claim
 from analysis.errors import AnalysisError
 from analysis.verdicts import Level
 from paper_tables.claim_arms import ArmPattern as ArmPattern
@@ -65,6 +69,8 @@ COLUMNS = (
 
 _BOUND = re.compile(r"^([<>])\s*(-?[0-9.]+)$")
 _COUNT = re.compile(r"^(\d+) of (\d+)$")
+_RANGE = re.compile(r"^(?:([0-9.]+)\.\.([0-9.]+)|>=\s*([0-9.]+)|<=\s*([0-9.]+))$")
+_QUALIFIES = re.compile(r"\bqualifies ([A-Za-z]+[-A-Za-z]*\d+\w*)")
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,29 @@ class Claim:
         """`k of m`, if the claim counts."""
         match = _COUNT.match(self.value)
         return (int(match[1]), int(match[2])) if match else None
+
+    @property
+    def range(self) -> tuple[float | None, float | None] | None:
+        """Ends of the range of a ratio claim, None for an open one."""
+        match = _RANGE.match(self.value)
+        if not match:
+            return None
+        low, high = match[1] or match[3], match[2] or match[4]
+        return (float(low) if low else None, float(high) if high else None)
+
+    @property
+    def constant(self) -> float | None:
+        """The constant that an equivalent claim compares with."""
+        try:
+            return float(self.value)
+        except ValueError:
+            return None
+
+    @property
+    def qualifies(self) -> str:
+        """The claim that this one is a control of; empty if of none."""
+        match = _QUALIFIES.search(self.note)
+        return match[1] if match else ""
 
     def place(self, tier: str, order: Sequence[str], listed: bool = False) -> Place | None:
         """The entry of `tier`, or of the highest tier below it; `order` runs upwards.
@@ -163,13 +192,7 @@ def _parse(row: Mapping[str, str], paper: str, tiers: Sequence[str], where: str)
 
 def _check(claim: Claim, tiers: Sequence[str], where: str) -> None:
     """A claim must be judgeable in the way its kind says."""
-    if claim.kind in ("greater", "not_less", "count") and not (claim.left and claim.right):
-        raise AnalysisError(f"{where}: a claim of kind {claim.kind} compares two sides")
-    if claim.kind == "threshold" and claim.bound is None:
-        raise AnalysisError(f"{where}: a threshold claim needs a value such as >0.5")
-    total = len(claim.left) * len(claim.right) * len(claim.tasks)
-    if claim.kind == "count" and (claim.count is None or claim.count[1] != total):
-        raise AnalysisError(f"{where}: value must be 'k of {total}', one for each comparison")
+    check_claim(claim, where)
     first = next((tier for tier in tiers if tier in claim.judged_on), claim.minimum_tier)
     if first != claim.minimum_tier:
         raise AnalysisError(f"{where}: minimum_tier is not the first tier of judged_on")
@@ -196,4 +219,9 @@ def read_claims(path: Path, paper: str, tiers: Sequence[str]) -> list[Claim]:
         if row["id"] in claims:
             raise AnalysisError(f"{where}: id given twice")
         claims[row["id"]] = _parse(row, paper, tiers, where)
+    for claim in claims.values():
+        if claim.qualifies and claim.qualifies not in claims:
+            raise AnalysisError(
+                f"{path}: {claim.id}: qualifies {claim.qualifies}, which is no claim"
+            )
     return list(claims.values())

@@ -1,47 +1,37 @@
-"""What the runs say about a claim: its arms, its comparisons and their p values."""
+"""What the runs say about a claim: its arms, its comparisons and their p values.
+
+Comparisons of each kind are made in `evidence_order`, `evidence_size` and `evidence_groups`.
+"""
 
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
-from analysis import statistics
+from analysis import evidence_groups, evidence_order, evidence_size
 from analysis.claim_file import ArmPattern, Claim
+from analysis.evidence_types import Combined, Comparison, Effect, Found
 from analysis.load import ArmResult, Results
-from analysis.statistics import Array, Welch
-from analysis.verdicts import ArmState, Evidence
+from analysis.metrics import Reading, parse_metric
+from analysis.verdicts import FEWEST_RUNS, ArmState, Evidence
 
-Pair = tuple[ArmResult, ArmResult | None]
+__all__ = ["Combined", "Comparison", "Effect", "arms_of", "combine", "find"]
 
-#: Kinds of claims that there is a decision rule for.
-JUDGED_KINDS = ("greater", "not_less", "count", "threshold")
+Compare = Callable[[Claim, Found], list[Comparison]]
 
-
-@dataclass(frozen=True)
-class Comparison:
-    """One pair of arms on one task (or one arm against a bound).
-
-    `p` tests the claim with its margin, `p_direction` the sign alone, `p_opposite` that the claim
-    with its margin is wrong. `power_gap` is the difference beyond what the claim demands.
-    """
-
-    left: ArmResult
-    right: ArmResult | None
-    welch: Welch
-    p: float
-    p_direction: float
-    p_opposite: float
-    p_permutation: float
-    p_smallest: float
-    power_gap: float
-    sd: tuple[float, float]
-
-    @property
-    def difference(self) -> float:
-        """Left minus right, or distance from the bound on the claimed side."""
-        return self.welch.difference
+#: How the runs of each kind of claim are compared.
+COMPARE: Mapping[str, Compare] = {
+    "greater": evidence_order.greater,
+    "not_less": evidence_order.greater,
+    "count": evidence_order.greater,
+    "threshold": evidence_order.threshold,
+    "best": evidence_order.best,
+    "equivalent": evidence_size.equivalent,
+    "ratio": evidence_size.ratio,
+    "spread": evidence_size.spread,
+    "trend": evidence_groups.trend,
+    "improvement": evidence_groups.improvement,
+}
 
 
 def find(
@@ -70,11 +60,11 @@ def find(
     return best[0], ""
 
 
-def arms_of(claim: Claim, results: Results, experiment: str) -> tuple[list[ArmState], list[Pair]]:
-    """States of all arms that a claim needs, and its pairs in order of tasks (if all exist)."""
+def arms_of(claim: Claim, results: Results, experiment: str) -> tuple[list[ArmState], Found]:
+    """States of all arms that a claim names, and those of them that exist."""
     states: dict[str, ArmState] = {}
     found: dict[tuple[str, str], ArmResult] = {}
-    for pattern, task in itertools.product((*claim.left, *claim.right), claim.tasks):
+    for task, pattern in itertools.product(claim.tasks, (*claim.left, *claim.right)):
         name = f"{pattern} on {task}"
         result, reason = find(results, experiment, pattern, task)
         if result is None:
@@ -82,24 +72,18 @@ def arms_of(claim: Claim, results: Results, experiment: str) -> tuple[list[ArmSt
             continue
         found[str(pattern), task] = result
         states[name] = _state(name, result, claim.metric)
-    if any(state.not_run for state in states.values()):
-        return list(states.values()), []
-    rights: Sequence[ArmPattern | None] = claim.right or (None,)
-    pairs = [
-        (found[str(left), task], found[str(right), task] if right else None)
-        for task, left, right in itertools.product(claim.tasks, claim.left, rights)
-    ]
-    return list(states.values()), pairs
+    return list(states.values()), found
 
 
 def _state(name: str, result: ArmResult, metric: str) -> ArmState:
     arm, not_run = result.arm, None
+    absent = next((r.absent for r in result.readings(metric) if r.absent), None)
     if arm.status != "planned":
         not_run = arm.reason or arm.status
     elif result.problems and not result.runs and not result.failed:
         not_run = f"result left out: {result.problems[0].partition(': ')[2]}"
-    elif result.runs and len(result.values(metric)) < len(result.runs):
-        not_run = f"its results have no metric '{metric}'"
+    elif absent:
+        not_run = absent
     return ArmState(
         name=name,
         planned=len(arm.seeds),
@@ -110,112 +94,58 @@ def _state(name: str, result: ArmResult, metric: str) -> ArmState:
     )
 
 
-def compare(claim: Claim, pair: Pair) -> Comparison:
-    """Compare one pair in the way of the claim's kind."""
-    left, right = pair
-    if right is None:
-        return _against_bound(claim, left)
-    a, b = left.values(claim.metric), right.values(claim.metric)
-    demanded = -claim.margin if claim.kind == "not_less" else claim.margin
-    # Being not worse by a margin has no weaker form; a gap of a size has: any gap at all.
-    weaker = min(demanded, 0.0)
-    welch = statistics.welch_greater(a, b)
-    permutation = statistics.permutation_greater(a, b, demanded)
-    return Comparison(
-        left=left,
-        right=right,
-        welch=welch,
-        p=_p(a, b, demanded),
-        p_direction=_p(a, b, weaker),
-        p_opposite=_p(b, a, -demanded),
-        p_permutation=permutation.p,
-        p_smallest=permutation.smallest,
-        power_gap=welch.difference - demanded,
-        sd=(float(a.std(ddof=1)), float(b.std(ddof=1))),
+def incomparable(claim: Claim, found: Found) -> str | None:
+    """Why complete arms cannot be compared in the way of the claim; None if they can."""
+    metric = parse_metric(claim.metric)
+    for task in claim.tasks:
+        arms = [arm for (_, where), arm in found.items() if where == task]
+        readings = [reading for arm in arms for reading in arm.readings(claim.metric)]
+        if metric.of_curve and not _same_budget(readings, metric.form == "auc"):
+            ends = sorted({reading.end for reading in readings})
+            spans = " and ".join(f"{end:,.0f}" for end in ends)
+            return f"training ended at {spans}: '{claim.metric}' needs one budget for all arms"
+        if claim.kind == "ratio" and any(reading.censored for reading in readings):
+            return f"runs never arrive: a ratio of '{claim.metric}' is not known"
+        if claim.kind == "trend":
+            shared = evidence_groups.shared_seeds(arms)
+            if len(shared) < FEWEST_RUNS:
+                return (
+                    f"arms share {len(shared)} seeds on {task}; at least {FEWEST_RUNS} are needed"
+                )
+    return None
+
+
+def _same_budget(readings: list[Reading], whole: bool) -> bool:
+    """Whether runs ended together, to within their evaluations.
+
+    Of runs that reached a level only the moment counts, not how long they went on after it
+    (`whole`: every run counts to its end).
+    """
+    longest = max(reading.end for reading in readings)
+    return all(
+        longest - reading.end < reading.spacing for reading in readings if whole or reading.censored
     )
 
 
-def _p(a: Array, b: Array, shift: float) -> float:
-    """Welch decides; where neither arm has any spread it cannot, and the exact p takes over."""
-    p = statistics.welch_greater(a, b, shift).p
-    return statistics.permutation_greater(a, b, shift).p if math.isnan(p) else p
-
-
-def _against_bound(claim: Claim, arm: ArmResult) -> Comparison:
-    side, bound = claim.bound or (">", 0.0)
-    sign = 1.0 if side == ">" else -1.0
-    values = sign * arm.values(claim.metric)
-    welch = statistics.one_sample_greater(values, sign * bound)
-    p, opposite = welch.p, 1.0 - welch.p
-    # n equal values: the sign test is what is left; its smallest p is 1/2^n.
-    smallest = 0.5**values.size
-    if math.isnan(p):
-        p = smallest if welch.difference > 0 else 1.0
-        opposite = smallest if welch.difference < 0 else 1.0
-    sd = float(values.std(ddof=1))
-    return Comparison(
-        left=arm,
-        right=None,
-        welch=welch,
-        p=p,
-        p_direction=p,
-        p_opposite=opposite,
-        p_permutation=math.nan,
-        p_smallest=smallest,
-        power_gap=welch.difference,
-        sd=(sd, 0.0),
-    )
-
-
-@dataclass(frozen=True)
-class Combined:
-    """All comparisons of one claim as one statement: at least `at_least` of them hold."""
-
-    comparisons: tuple[Comparison, ...]
-    at_least: int
-
-    def p(self, field: Callable[[Comparison], float]) -> float:
-        """Raw p value of the statement from one p value of each comparison."""
-        values = [field(comparison) for comparison in self.comparisons]
-        if any(math.isnan(value) for value in values):
-            return math.nan
-        return statistics.partial_conjunction(values, self.at_least)
-
-    @property
-    def p_opposite(self) -> float:
-        """Raw p value of "so many comparisons fail that the statement is false"."""
-        failing = len(self.comparisons) - self.at_least + 1
-        return statistics.partial_conjunction([c.p_opposite for c in self.comparisons], failing)
-
-    @property
-    def favourable(self) -> int:
-        """How many differences have the claimed sign."""
-        return sum(comparison.power_gap > 0 for comparison in self.comparisons)
-
-    def seeds_needed(self, alpha: float) -> int | None:
-        """Runs per arm at which enough comparisons would reach their power at level `alpha`.
-
-        More than every arm has now; None if the observed differences do not allow an estimate.
-        """
-        needed = [
-            statistics.needed_seeds(comparison.power_gap, comparison.sd, alpha)
-            for comparison in self.comparisons
-        ]
-        known = sorted(n for n in needed if n is not None)
-        if len(known) < self.at_least:
-            return None
-        now = max(len(comparison.left.runs) for comparison in self.comparisons)
-        return max(known[self.at_least - 1], now + 1)
-
-
-def combine(claim: Claim, pairs: Sequence[Pair]) -> Combined:
-    """Compare every pair of a claim; without `k of m` all of them must hold."""
-    comparisons = tuple(compare(claim, pair) for pair in pairs)
+def combine(claim: Claim, found: Found) -> Combined:
+    """Compare the runs of a claim; without `k of m` all comparisons must hold."""
+    comparisons = tuple(COMPARE[claim.kind](claim, found))
     return Combined(comparisons, claim.count[0] if claim.count else len(comparisons))
 
 
 def to_evidence(
-    combined: Combined, adjusted: tuple[float, float, float], seeds_needed: int | None
+    combined: Combined,
+    adjusted: tuple[float, float, float],
+    seeds_needed: int | None,
+    family: int = 1,
 ) -> Evidence:
     """Evidence for `verdicts.judge` from the adjusted p of claim, direction and opposite."""
-    return Evidence(*adjusted, combined.favourable, len(combined.comparisons), seeds_needed)
+    return Evidence(
+        *adjusted,
+        favourable=combined.favourable,
+        comparisons=len(combined.comparisons),
+        seeds_needed=seeds_needed,
+        smallest=combined.p(lambda c: c.p_smallest),
+        family=family,
+        exact=combined.p(lambda c: c.p) == combined.p(lambda c: c.p_permutation),
+    )

@@ -18,8 +18,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import AnalysisError
+from analysis.metrics import Reading, parse_metric
 from analysis.records import Block, FailedRun, Record, Run, read_block
 from analysis.statistics import Array
+from paper_tables.paths import RESULT_FILE, TierPaths
 from paper_tables.plan import Arm, Plan
 
 ARM_COLUMNS = ["paper", "experiment", "algo", "task", "cell"]
@@ -42,20 +44,49 @@ class ArmResult:
         return f"{self.arm.algo} on {self.arm.task} ({self.arm.cell})"
 
     def values(self, metric: str) -> Array:
-        """`metric` of every finished run that has it, in order of seeds."""
-        found = [run.metrics[metric] for run in self.runs if metric in run.metrics]
-        return np.array(found, dtype=np.float64)
+        """`metric` of every finished run that has it, in order of seeds.
+
+        Metrics made of evaluations (`auc:score`, ..) are spelled as in `analysis.metrics`.
+        """
+        found = (reading.value for reading in self.readings(metric) if not reading.absent)
+        return np.fromiter(found, dtype=np.float64)
+
+    def readings(self, metric: str) -> list[Reading]:
+        """`metric` of every finished run, censored or absent where it is, in order of seeds."""
+        parsed = parse_metric(metric)
+        last = self.arm.hyperparameters.get("report_evaluations")
+        return [parsed.read(run, last) for run in self.runs]
+
+    @cached_property
+    def evaluations(self) -> pd.DataFrame:
+        """One row an evaluation during training: seed, status and its metrics."""
+        every: tuple[Run | FailedRun, ...] = (*self.runs, *self.failed)
+        runs = [run for run in every if len(run.evaluations)]
+        names = tuple(dict.fromkeys(name for run in runs for name in run.evaluations.names))
+        if not runs:
+            return pd.DataFrame(columns=["seed", "status", "update"])
+        table = pd.DataFrame(
+            np.concatenate([run.evaluations.matrix(names) for run in runs]), columns=list(names)
+        )
+        sizes = [len(run.evaluations) for run in runs]
+        status = ["finished" if isinstance(run, Run) else "failed" for run in runs]
+        table.insert(0, "seed", np.repeat([run.seed for run in runs], sizes))
+        table.insert(1, "status", np.repeat(status, sizes))
+        return table
 
     @property
     def sources(self) -> set[str]:
         """Where the data of its runs came from."""
         return {source for record in self.records for source in record.sources}
 
+    @cached_property
+    def _known(self) -> dict[str, str]:
+        declared = {**self.arm.hyperparameters, **self.arm.overrides}
+        return {key: str(value).lower() for key, value in declared.items()}
+
     def has(self, settings: Mapping[str, Any]) -> bool:
         """Whether the arm was declared with these settings, given as text."""
-        known = {key: str(value).lower() for key, value in self.arm.hyperparameters.items()}
-        known |= {key: str(value).lower() for key, value in self.arm.overrides.items()}
-        return all(known.get(key) == str(value).lower() for key, value in settings.items())
+        return all(self._known.get(key) == str(value).lower() for key, value in settings.items())
 
 
 @dataclass(frozen=True)
@@ -66,15 +97,18 @@ class Results:
     arms: tuple[ArmResult, ...]
     problems: tuple[str, ...] = field(default=())
 
+    @cached_property
+    def _index(self) -> dict[tuple[str, str, str], list[ArmResult]]:
+        index: dict[tuple[str, str, str], list[ArmResult]] = {}
+        for result in self.arms:
+            arm = result.arm
+            key = (f"{arm.paper}/{arm.experiment}", arm.algo, arm.task)
+            index.setdefault(key, []).append(result)
+        return index
+
     def select(self, experiment: str, algo: str, task: str) -> list[ArmResult]:
         """Arms of one algorithm on one task in `paper/experiment`."""
-        wanted = (experiment, algo, task)
-        return [
-            result
-            for result in self.arms
-            if (f"{result.arm.paper}/{result.arm.experiment}", result.arm.algo, result.arm.task)
-            == wanted
-        ]
+        return self._index.get((experiment, algo, task), [])
 
     @cached_property
     def runs(self) -> pd.DataFrame:
@@ -95,49 +129,54 @@ class Results:
     @cached_property
     def evaluations(self) -> pd.DataFrame:
         """One row an evaluation during training: the arm, seed, status, update and its metrics."""
-        rows: list[dict[str, Any]] = []
-        for result in self.arms:
-            key = _key(result.arm)
-            groups: tuple[tuple[str, tuple[Run | FailedRun, ...]], ...]
-            groups = (("finished", result.runs), ("failed", result.failed))
-            for status, runs in groups:
-                rows += [
-                    {**key, "seed": run.seed, "status": status, **point}
-                    for run in runs
-                    for point in run.evaluations
-                ]
-        columns = [*ARM_COLUMNS, "seed", "status", "update"]
-        return pd.DataFrame(rows, columns=None if rows else columns)
+        used = [arm for arm in self.arms if not arm.evaluations.empty]
+        if not used:
+            return pd.DataFrame(columns=[*ARM_COLUMNS, "seed", "status", "update"])
+        table = pd.concat([arm.evaluations for arm in used], ignore_index=True)
+        sizes = [len(arm.evaluations) for arm in used]
+        for place, column in enumerate(ARM_COLUMNS):
+            values = pd.Categorical([getattr(arm.arm, column) for arm in used])
+            codes = np.repeat(values.codes, sizes)
+            named = pd.Categorical.from_codes(codes, values.categories)
+            table.insert(place, column, pd.Series(named))
+        return table
 
 
 def _key(arm: Arm) -> dict[str, str]:
     return {column: getattr(arm, column) for column in ARM_COLUMNS}
 
 
-def load(plan: Plan, root: Path = Path()) -> Results:
+def load(plan: Plan, root: Path = Path(), may_be_empty: bool = False) -> Results:
     """Read every result that `plan` names below `root`.
+
+    `may_be_empty`: the plan is part of a tier, and it is enough that the tier has any result.
 
     Raises:
         AnalysisError: not one planned result exists.
     """
-    cache: dict[str, Block | None] = {}
+    cache: dict[tuple[str, str], Block | None] = {}
     arms = tuple(_load_arm(arm, plan.tier, root, cache) for arm in plan.arms)
-    if not any(result.records or result.problems for result in arms):
+    folder = root / TierPaths(plan.tier).root
+    found = any(result.records or result.problems for result in arms)
+    if not found and not (may_be_empty and any(folder.rglob(RESULT_FILE))):
         raise AnalysisError(
-            f"no results of tier '{plan.tier}' below {root / 'results' / plan.tier}; "
+            f"no results of tier '{plan.tier}' below {folder}; "
             f"make them with: snakemake --cores 8 --config tier={plan.tier}"
         )
     problems = tuple(dict.fromkeys(text for result in arms for text in result.problems))
     return Results(plan.tier, arms, problems)
 
 
-def _load_arm(arm: Arm, tier: str, root: Path, cache: dict[str, Block | None]) -> ArmResult:
+def _load_arm(
+    arm: Arm, tier: str, root: Path, cache: dict[tuple[str, str], Block | None]
+) -> ArmResult:
     """Read an arm's blocks, each file once however many experiments share it."""
     blocks: list[Block] = []
     for path in arm.results:
-        if path not in cache:
-            cache[path] = read_block(root / path, path, tier, arm.digest)
-        block = cache[path]
+        key = (path, arm.digest)
+        if key not in cache:
+            cache[key] = read_block(root / path, path, tier, arm.digest)
+        block = cache[key]
         if block is not None:
             blocks.append(block)
     problems = [f"{block.path}: {block.problem}" for block in blocks if block.problem]

@@ -10,8 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from analysis.errors import AnalysisError
+from analysis.history import History, is_number, not_finite, read_history
 from paper_tables.digest import spec_digest
-from paper_tables.paths import DIAGNOSIS_FILES
+from paper_tables.paths import DIAGNOSIS_FILES, seed_folder
 
 #: The layout of `result.json` that this module reads.
 SCHEMA = 1
@@ -23,11 +27,11 @@ Metrics = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Run:
-    """One seed that finished: final metrics by name, evaluations in order of updates."""
+    """One seed that finished: final metrics by name, and its evaluations during training."""
 
     seed: int
     metrics: Metrics
-    evaluations: tuple[Metrics, ...] = ()
+    evaluations: History = field(default_factory=History)
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class FailedRun:
 
     seed: int
     reason: str
-    evaluations: tuple[Metrics, ...] = ()
+    evaluations: History = field(default_factory=History)
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ def read_block(path: Path, name: str, tier: str, digest: str) -> Block | None:
         _check_identity(content, tier, digest)
         content["diagnosis"] = read_numbers(path.with_name(DIAGNOSIS_FILES[0]), digest)
         return _block(content, name)
-    except _UnusableError as error:
+    except (_UnusableError, AnalysisError) as error:
         return Block(name, problem=str(error))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         return Block(name, problem=f"not a complete result: {type(error).__name__} {error}")
@@ -132,28 +136,33 @@ def _block(content: Mapping[str, Any], name: str) -> Block:
         raise _UnusableError(f"seeds given twice: {', '.join(map(str, repeated))}")
     if sorted(seeds) != sorted(int(seed) for seed in spec["seeds"]):
         raise _UnusableError(f"holds seeds {seeds}, its specification says {spec['seeds']}")
-    runs: list[Run] = []
-    failed: list[FailedRun] = []
-    for entry in entries:
-        run = _run(entry, _extra_metrics(content, int(entry["seed"])))
-        if isinstance(run, Run):
-            runs.append(run)
-        else:
-            failed.append(run)
+    if seed_folder(spec["seeds"]) != Path(name).parent.name:
+        raise _UnusableError(f"holds seeds {seeds}: copied from another folder")
+    extra = _extra_metrics(content)
+    found = [_run(entry, extra.get(int(entry["seed"]), {})) for entry in entries]
+    runs = tuple(run for run in found if isinstance(run, Run))
+    failed = tuple(run for run in found if isinstance(run, FailedRun))
     record = _record(content, name)
     if len(set(record.sources)) > 1:
         raise _UnusableError(f"mixes data sources ({', '.join(sorted(set(record.sources)))})")
     notes = tuple(
         f"seed {run.seed}: an evaluation holds a value that is not finite"
-        for run in runs
-        if any(not math.isfinite(v) for point in run.evaluations for v in point.values())
+        for run, entry in zip(found, entries, strict=True)
+        if isinstance(run, Run) and _broken(run, entry)
     )
-    return Block(name, tuple(runs), tuple(failed), record, None, notes)
+    return Block(name, runs, failed, record, None, notes)
+
+
+def _broken(run: Run, entry: Mapping[str, Any]) -> bool:
+    """Whether an evaluation is not finite; only then are nulls told apart from NaN."""
+    if np.isfinite(run.evaluations.values).all():
+        return False
+    return not_finite(entry["evaluations"])
 
 
 def _run(entry: Mapping[str, Any], extra: Metrics) -> Run | FailedRun:
     seed = int(entry["seed"])
-    evaluations = tuple(_numbers(point) for point in entry.get("evaluations") or [])
+    evaluations = read_history(entry.get("evaluations") or [])
     if entry["status"] != "finished":
         failure = entry.get("failure") or {}
         at = f" at update {failure['update']:,}" if failure.get("update") is not None else ""
@@ -171,24 +180,20 @@ def _run(entry: Mapping[str, Any], extra: Metrics) -> Run | FailedRun:
 
 def _numbers(entry: Mapping[str, Any]) -> dict[str, float]:
     """The numeric items; a metric that a task does not have is null and left out."""
-    return {
-        key: float(value)
-        for key, value in entry.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
+    return {key: float(value) for key, value in entry.items() if is_number(value)}
 
 
-def _extra_metrics(content: Mapping[str, Any], seed: int) -> dict[str, float]:
-    """Metrics of the run's fits (`fit.<slot>.<key>`), of its evaluation and of its diagnosis."""
+def _extra_metrics(content: Mapping[str, Any]) -> dict[int, dict[str, float]]:
+    """By seed: metrics of the run's fits (`fit.<slot>.<key>`), its evaluation and its diagnosis."""
     sources = {f"fit.{slot}": fit for slot, fit in (content.get("fits") or {}).items()}
     for name in ("evaluation", "diagnosis"):
         sources[name] = content.get(name) or {}
-    metrics: dict[str, float] = {}
+    metrics: dict[int, dict[str, float]] = {}
     for prefix, source in sources.items():
         for entry in source.get("runs") or []:
-            if entry.get("seed") == seed:
-                values = _numbers({k: v for k, v in entry.items() if k != "seed"})
-                metrics |= {f"{prefix}.{key}": value for key, value in values.items()}
+            values = _numbers({key: value for key, value in entry.items() if key != "seed"})
+            named = {f"{prefix}.{key}": value for key, value in values.items()}
+            metrics.setdefault(int(entry["seed"]), {}).update(named)
     return metrics
 
 
@@ -209,7 +214,7 @@ def _record(content: Mapping[str, Any], name: str) -> Record:
         hyperparameters=spec["hyperparameters"],
         precision=str(content["precision"]),
         evaluation={k: v for k, v in (content.get("evaluation") or {}).items() if k != "runs"},
-        data=tuple(content["data"]),
+        data=tuple(content.get("data") or ()),
         hardware=content["hardware"],
         versions=content["versions"],
         wall_seconds=float(content["wall_seconds"]),

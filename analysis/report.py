@@ -17,7 +17,7 @@ from analysis.evidence import find
 from analysis.files import write_text
 from analysis.labels import setting
 from analysis.layout import Curves, experiment_of
-from analysis.load import ARM_COLUMNS, ArmResult, Results
+from analysis.load import ArmResult, Results
 from analysis.published import Published
 from analysis.render import FORMATS
 from analysis.summary import markdown, read_summary
@@ -44,19 +44,16 @@ def write_tables(
 
 
 def _series(
-    space: Workspace, layout: Curves, arms: dict[str, ArmResult], results: Results, task: str
+    space: Workspace, layout: Curves, arms: dict[str, ArmResult], task: str
 ) -> Iterator[curves.Series]:
     """Evaluations of each arm that has any, with the paper's value for its algorithm."""
     published = space.published(next(iter(arms.values())).arm.paper) if arms else Published()
-    everything = results.evaluations
     for algo, result in arms.items():
-        own = everything
-        for column in ARM_COLUMNS:
-            own = own[own[column] == getattr(result.arm, column)]
-        if own.empty:
+        if result.evaluations.empty:
             continue
         value = published.find(layout.table, task, "score", algo=algo, cell="base")
-        yield curves.Series(algo, space.title(algo), own, value.mean if value else None)
+        mean = value.mean if value else None
+        yield curves.Series(algo, space.title(algo), result.evaluations, mean)
 
 
 def write_curves(space: Workspace, paper: str, results: Results) -> list[Path]:
@@ -72,7 +69,7 @@ def write_curves(space: Workspace, paper: str, results: Results) -> list[Path]:
             arm, _ = find(results, f"{paper}/{experiment}", ArmPattern(algo, {}), task)
             if arm is not None and (arm.runs or arm.failed):
                 arms[algo] = arm
-        series = list(_series(space, layout, arms, results, task))
+        series = list(_series(space, layout, arms, task))
         if series:
             figure = curves.draw(task, _caption(space, list(arms.values())), series)
             path = TierPaths(space.tier).figure(paper, f"curves_{task}", "png")

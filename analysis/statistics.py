@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -202,15 +203,25 @@ def group_sums(pooled: Array, n: int) -> tuple[Array, bool]:
 
 def _split_sums(pooled: Array, n: int) -> Array:
     """Sum of the first group over every split; the mean difference grows with it."""
-    chosen = np.fromiter(
-        itertools.chain.from_iterable(itertools.combinations(range(pooled.size), n)), dtype=np.intp
-    )
-    return np.asarray(pooled[chosen.reshape(-1, n)].sum(axis=1))
+    return np.asarray(pooled.take(_all_splits(pooled.size, n)).sum(axis=1))
 
 
 def _drawn_sums(pooled: Array, n: int) -> Array:
-    order = np.random.default_rng(0).random((EXACT_SPLITS, pooled.size)).argpartition(n - 1, axis=1)
-    return np.asarray(pooled[order[:, :n]].sum(axis=1))
+    return np.asarray(pooled.take(_some_splits(pooled.size, n)).sum(axis=1))
+
+
+@lru_cache(maxsize=4)
+def _all_splits(total: int, n: int) -> npt.NDArray[np.intp]:
+    """Members of the first group in every split, [splits, n]; a tier has few sizes of arms."""
+    chosen = itertools.chain.from_iterable(itertools.combinations(range(total), n))
+    return np.fromiter(chosen, dtype=np.intp).reshape(-1, n)
+
+
+@lru_cache(maxsize=4)
+def _some_splits(total: int, n: int) -> npt.NDArray[np.intp]:
+    """The same for `EXACT_SPLITS` random splits, the same ones in every test of this size."""
+    order = np.random.default_rng(0).random((EXACT_SPLITS, total)).argpartition(n - 1, axis=1)
+    return order[:, :n].copy()
 
 
 def expanded_tail(n: int, degrees: int | None = None, confidence: float = CONFIDENCE) -> float:

@@ -18,19 +18,11 @@ from rich.text import Text
 
 from analysis.errors import AnalysisError
 from analysis.labels import DASH
+from analysis.ledger import COLUMNS, CONTRADICTED, STYLES, effect_text
 from analysis.load import ArmResult, Results
 from analysis.verdicts import Verdict
 from analysis.workspace import Workspace, command_line
 from paper_tables.paths import TierPaths
-
-STYLES = {
-    Verdict.REPRODUCED: "bold green",
-    Verdict.DIRECTION_ONLY: "green",
-    Verdict.NOT_REPRODUCED: "bold red",
-    Verdict.INCONCLUSIVE: "yellow",
-    Verdict.NOT_RUN: "dim",
-    Verdict.NOT_JUDGED: "dim",
-}
 
 Row = Mapping[str, str]
 
@@ -78,13 +70,19 @@ def read_summary(space: Workspace, results: Results) -> Summary:
     """Collect the page from the files of the report.
 
     Raises:
-        AnalysisError: the report of this tier was not written yet.
+        AnalysisError: the report of this tier was not written yet, or by another version.
     """
     paths = TierPaths(space.tier)
     ledger = space.root / paths.claims
     if not ledger.is_file():
         raise AnalysisError(
             f"no {paths.claims}; make it with: python -m analysis.report --tier {space.tier}"
+        )
+    lines = _rows(ledger)
+    if lines and tuple(lines[0]) != COLUMNS:
+        raise AnalysisError(
+            f"{paths.claims}: written by another version; make it again with: "
+            f"python -m analysis.report --tier {space.tier}"
         )
     tables = [p for n in space.papers for p in _written(space, paths.table(n, "*", "md"))]
     figures = [p for n in space.papers for p in _written(space, paths.figure(n, "*", "png"))]
@@ -97,7 +95,7 @@ def read_summary(space: Workspace, results: Results) -> Summary:
         finished=sum(len(arm.runs) for arm in unique),
         failed=sum(len(arm.failed) for arm in unique),
         missing=sum(len(arm.missing) for arm in unique),
-        claims=tuple(row for row in _rows(ledger) if row["paper"] in space.papers),
+        claims=tuple(row for row in lines if row["paper"] in space.papers),
         scores=_once(row for row in scores if row["ours_runs"] != "0"),
         tables=tuple(table.relative_to(space.root) for table in tables),
         filled=sum(
@@ -161,17 +159,12 @@ def score_cells(row: Row) -> tuple[str, ...]:
 
 def claim_cells(row: Row) -> tuple[str, ...]:
     """One judged claim with its evidence."""
-    difference = DASH
-    if row["difference"]:
-        ends = f"{_number(row['low'])}, {_number(row['high'])}" if row["low"] else "no interval"
-        difference = f"{_number(row['difference'])} [{ends}]"
-    says = row["claim"] + (f" ({row['setting']})" if row["setting"] else "")
-    if row["contradicted"] != "no":
-        says += "; the paper's own numbers speak against it"
-        says += " in part" if row["contradicted"] == "partly" else ""
+    setting = f"{row['claim']} ({row['setting']})" if row["setting"] else row["claim"]
+    control = f"a control of {row['qualifies']}" if row["qualifies"] else ""
+    says = "; ".join(filter(None, [setting, control, CONTRADICTED[row["contradicted"]]]))
     p = f"{_number(row['p'])} ({_number(row['p_holm'])})"
     name = f"{row['paper']} {row['id']}"
-    return (name, row["verdict"], says, difference, p, row["seeds_needed"] or DASH)
+    return (name, row["verdict"], says, effect_text(row), p, row["seeds_needed"] or DASH)
 
 
 def _where(summary: Summary) -> list[str]:

@@ -1,12 +1,14 @@
 """From evidence to a verdict: pure functions, no files.
 
 A claim is judged in two steps. `gate` decides whether there is anything to judge; then the p values
-of the claim and of its opposite, both adjusted for all claims judged together, decide.
+of the claim, of its weaker form and of its opposite, adjusted for all claims judged together, decide.
+What these three mean for each kind of claim is in `RULES`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -15,6 +17,9 @@ from analysis.statistics import ALPHA
 
 #: Fewer runs in an arm carry no verdict: two runs have an interval of 12.7 standard errors.
 FEWEST_RUNS = 3
+
+#: p values of exact tests are ratios of whole numbers; rounding must not lift one over its level.
+ROUNDING = 1e-9
 
 #: How far a judgement may go: the claim itself, or only the sign of its difference.
 Level = Literal["full", "direction"]
@@ -53,10 +58,54 @@ class ArmState:
 
 
 @dataclass(frozen=True)
+class Rule:
+    """How a kind of claim is judged, in the words of its verdicts.
+
+    `holds`, `weaker`, `opposite`: what is shown where the claim, its direction alone, or its opposite
+    is. `sameness`: the claim says that something makes no difference, which a reduced setting cannot
+    support: arms that have not learned yet are all alike.
+    """
+
+    holds: str = "the claim holds"
+    weaker: str = "the direction holds short of its margin"
+    opposite: str = "the opposite holds"
+    sameness: bool = False
+
+
+#: Kinds of claims with a decision rule. What their p values test is in `analysis.evidence`.
+RULES: Mapping[str, Rule] = {
+    "greater": Rule(),
+    "count": Rule(),
+    "threshold": Rule(),
+    "not_less": Rule(holds="no worse by more than its margin", sameness=True),
+    "equivalent": Rule(
+        holds="equal within its margin",
+        opposite="a difference beyond its margin is shown",
+        sameness=True,
+    ),
+    "ratio": Rule(
+        holds="the ratio is in its range",
+        weaker="the ratio is on the claimed side of 1, short of its range",
+        opposite="the ratio is shown to be outside its range",
+    ),
+    "trend": Rule(holds="the trend holds", opposite="the opposite trend holds"),
+    "best": Rule(holds="it is the best", opposite="another one is shown to be better"),
+    "spread": Rule(holds="the runs scatter more", opposite="the runs are shown to scatter less"),
+    "improvement": Rule(
+        holds="a run is more likely to be the better one",
+        opposite="a run is more likely to be the worse one",
+    ),
+}
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What decides: adjusted p values of the claim, its bare direction and its opposite.
 
-    `favourable` of `comparisons` differences have the claimed sign.
+    `favourable` of `comparisons` differences have the claimed sign. `smallest` is the smallest raw p
+    that an exact test of so many runs can reach (NaN if there is none), to be held against
+    alpha / `family`, the first step of Holm over the claims judged together; `exact`: such a test is
+    the one that decides.
     """
 
     p_claim: float
@@ -65,6 +114,9 @@ class Evidence:
     favourable: int
     comparisons: int
     seeds_needed: int | None = None
+    smallest: float = math.nan
+    family: int = 1
+    exact: bool = False
 
 
 def gate(arms: Sequence[ArmState]) -> Judgement | None:
@@ -101,31 +153,59 @@ def gate(arms: Sequence[ArmState]) -> Judgement | None:
     return None
 
 
-def judge(evidence: Evidence, level: Level, alpha: float = ALPHA) -> Judgement:
-    """Judge a claim of direction, `p <= alpha` deciding.
+def judge(
+    evidence: Evidence, level: Level, alpha: float = ALPHA, kind: str = "greater"
+) -> Judgement:
+    """Judge a claim, `p <= alpha` deciding.
 
     At level `direction` (reduced networks or budget) the best verdict is `direction only`: the
-    sign is shown, but in a setting that cannot speak for the paper's numbers.
+    sign is shown, but in a setting that cannot speak for the paper's numbers. Where the claim is
+    that nothing differs, such a setting shows nothing in its favour.
     """
-    share = _share(evidence)
-    if evidence.p_claim <= alpha and level == "full":
-        return Judgement(Verdict.REPRODUCED, f"the claim holds{share}")
-    if evidence.p_direction <= alpha:
-        why = "with reduced networks or budget" if level == "direction" else "short of its margin"
-        return Judgement(Verdict.DIRECTION_ONLY, f"the direction holds {why}{share}")
-    if evidence.p_opposite <= alpha:
-        return Judgement(Verdict.NOT_REPRODUCED, f"the opposite holds{share}")
+    rule, limits = RULES[kind], _limits(evidence, alpha)
+    # An exact test that has decided (as a later step of Holm) needs no such warning.
+    share = _share(evidence) + ("" if evidence.exact else limits)
+    if _reaches(evidence.p_claim, alpha) and level == "full":
+        return Judgement(Verdict.REPRODUCED, f"{rule.holds}{share}")
+    if _reaches(evidence.p_direction, alpha) and not (level == "direction" and rule.sameness):
+        reduced = "the direction holds with reduced networks or budget"
+        reason = reduced if level == "direction" else rule.weaker
+        return Judgement(Verdict.DIRECTION_ONLY, f"{reason}{share}")
+    if _reaches(evidence.p_opposite, alpha):
+        return Judgement(Verdict.NOT_REPRODUCED, f"{rule.opposite}{share}")
+    if _reaches(evidence.p_direction, alpha):
+        reason = (
+            f"{rule.holds}, but networks or budget are reduced, and what has not learned is alike"
+        )
+        return Judgement(Verdict.INCONCLUSIVE, f"{reason}{share}")
     needed = evidence.seeds_needed
     if needed is not None:
         reason = f"too few runs to tell; about {needed} an arm might"
     elif evidence.favourable < evidence.comparisons:
-        reason = "the observed direction does not support the claim, nor refute it"
+        reason = "what was observed does not support the claim, nor refute it"
     else:
         reason = "too few runs to tell"
-    return Judgement(Verdict.INCONCLUSIVE, f"{reason}{share}", needed)
+    return Judgement(Verdict.INCONCLUSIVE, f"{reason}{_share(evidence)}{limits}", needed)
+
+
+def undecidable(smallest: float, family: int, alpha: float = ALPHA) -> bool:
+    """Whether the exact test cannot reject after Holm, whatever the runs say."""
+    return not math.isnan(smallest) and not _reaches(smallest, alpha / family)
+
+
+def _reaches(p: float, alpha: float) -> bool:
+    return p <= alpha * (1 + ROUNDING)
 
 
 def _share(evidence: Evidence) -> str:
     if evidence.comparisons == 1:
         return ""
     return f" ({evidence.favourable} of {evidence.comparisons} comparisons in its direction)"
+
+
+def _limits(evidence: Evidence, alpha: float) -> str:
+    """A warning that so few runs leave the verdict to the assumptions of the t distribution."""
+    if not undecidable(evidence.smallest, evidence.family, alpha):
+        return ""
+    step = f"{alpha:g}/{evidence.family}" if evidence.family > 1 else f"{alpha:g}"
+    return f"; no exact test of so few runs can decide it ({evidence.smallest:.2g} > {step})"

@@ -21,7 +21,8 @@ from paper_tables.schema import Judged
 class Workspace:
     """Everything the analysis of one tier starts from.
 
-    `tiers` as declared, in order of budget; `unimplemented` are the declared algorithms without code.
+    `tiers` as declared, in order of budget; `unimplemented` are the declared algorithms without code;
+    `restricted`: only some of the papers were asked for.
     """
 
     root: Path
@@ -33,10 +34,11 @@ class Workspace:
     titles: Mapping[str, str] = field(default_factory=dict)
     papers_dir: Path | None = None
     unimplemented: frozenset[str] = frozenset()
+    restricted: bool = False
 
     def load(self) -> Results:
-        """Results of the plan; raises `AnalysisError` if there are none."""
-        return load(self.plan, self.root)
+        """Results of the plan; raises `AnalysisError` if the tier has none."""
+        return load(self.plan, self.root, may_be_empty=self.restricted)
 
     def folder(self, paper: str) -> Path:
         """Where a paper is described."""
@@ -94,13 +96,12 @@ def open_workspace(
             for name, algo in registry.algos.items()
             if registry.missing_module(algo.file.implementation)
         ),
+        restricted=papers is not None,
     )
 
 
-def command_line(
-    command: Callable[[Workspace], None], description: str, arguments: Sequence[str] | None
-) -> int:
-    """Parse the options that all commands share and run `command`; return the exit code."""
+def options_parser(description: str) -> argparse.ArgumentParser:
+    """The options that all commands share."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--tier", required=True, help="a tier of config/tiers.yaml")
     parser.add_argument("--paper", action="append", help="a folder of paper_tables (default: all)")
@@ -109,19 +110,25 @@ def command_line(
     parser.add_argument("--source", choices=["local", "d4rl", "file"], help="data source of runs")
     parser.add_argument("--config", type=Path, help="configuration folder (default: config)")
     parser.add_argument("--papers-dir", type=Path, help="folder of papers (default: paper_tables)")
-    options = parser.parse_args(arguments)
+    return parser
 
-    def run() -> None:
-        command(
-            open_workspace(
-                options.tier,
-                options.paper,
-                options.root,
-                options.device,
-                options.source,
-                options.config,
-                options.papers_dir,
-            )
-        )
 
-    return exit_code(run)
+def from_options(options: argparse.Namespace, papers: Sequence[str] | None) -> Workspace:
+    """The workspace that the shared options describe, for `papers` (None: all)."""
+    return open_workspace(
+        options.tier,
+        papers,
+        options.root,
+        options.device,
+        options.source,
+        options.config,
+        options.papers_dir,
+    )
+
+
+def command_line(
+    command: Callable[[Workspace], None], description: str, arguments: Sequence[str] | None
+) -> int:
+    """Parse the options that all commands share and run `command`; return the exit code."""
+    options = options_parser(description).parse_args(arguments)
+    return exit_code(lambda: command(from_options(options, options.paper)))

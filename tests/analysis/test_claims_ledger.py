@@ -10,43 +10,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from claim_sets import claim, judge
 from result_sets import CHECKOUT, MEDIUM, TIERS, UMAZE, Bench, failed_run, run, runs
 from scipy import stats
 
 from analysis import claims
-from analysis.claim_file import COLUMNS, Claim, parse_arm, read_claims
-from analysis.claims import Entry
+from analysis.claim_file import parse_arm, read_claims
 from analysis.errors import AnalysisError
 from analysis.verdicts import Verdict
 from paper_tables.registry import read_papers
 
 ROMI = CHECKOUT / "paper_tables" / "romi" / "claims.csv"
 CLEAR = {"romi_bcq": [90.0, 95.0, 100.0], "bcq": [0.0, 5.0, 10.0]}
-
-
-def claim(tmp_path: Path, **fields: str) -> Claim:
-    """A claim with some fields changed, read from a file like any other."""
-    row = dict.fromkeys(COLUMNS, "") | {
-        "id": "X1",
-        "claim": "backward imagination helps",
-        "kind": "greater",
-        "arms": "romi_bcq > bcq",
-        "tasks": UMAZE,
-        "metric": "score",
-        "minimum_tier": "quick",
-        "judged_on": "quick=maze2d_small",
-        "contradicted": "no",
-    }
-    path = tmp_path / "one.csv"
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerow(row | fields)
-    return read_claims(path, "romi", TIERS)[0]
-
-
-def judge(bench: Bench, *judged: Claim) -> list[Entry]:
-    return claims.ledger(judged, bench.results(), bench.space)
 
 
 def clear(bench: Bench, tasks: tuple[str, ...] = (UMAZE,)) -> None:

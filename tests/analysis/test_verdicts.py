@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 
-from analysis.verdicts import ArmState, Evidence, Verdict, gate, judge
+from analysis.claim_checks import SHAPES
+from analysis.claim_file import KINDS
+from analysis.evidence import COMPARE
+from analysis.verdicts import (
+    RULES,
+    ArmState,
+    Evidence,
+    Level,
+    Verdict,
+    gate,
+    judge,
+    undecidable,
+)
 
 COMPLETE = ArmState("romi_bcq on umaze", 3, 3, 0, None, frozenset({"local"}))
 BASELINE = dataclasses.replace(COMPLETE, name="bcq on umaze")
@@ -90,3 +103,51 @@ def test_a_tie_is_inconclusive_without_an_estimate() -> None:
 def test_counts_are_named() -> None:
     judgement = judge(Evidence(0.2, 0.2, 0.9, favourable=5, comparisons=6), "full")
     assert judgement.reason.endswith("(5 of 6 comparisons in its direction)")
+
+
+@pytest.mark.parametrize("kind", RULES)
+@pytest.mark.parametrize("level", ["full", "direction"])
+@pytest.mark.parametrize("p", [0.05, 0.05 * (1 + 1e-12), 0.0501])
+def test_every_kind_at_its_level(kind: str, level: Level, p: float) -> None:
+    """p exactly alpha counts, also after the rounding of an exact test; above it nothing is shown."""
+    shown = p < 0.0501
+    found = judge(Evidence(p, p, 1.0, 1, 1), level, kind=kind).verdict
+    best = Verdict.REPRODUCED if level == "full" else Verdict.DIRECTION_ONLY
+    if level == "direction" and RULES[kind].sameness:
+        best = Verdict.INCONCLUSIVE
+    assert found is (best if shown else Verdict.INCONCLUSIVE)
+    against = judge(Evidence(1.0, 1.0, p, 0, 1), level, kind=kind)
+    assert against.verdict is (Verdict.NOT_REPRODUCED if shown else Verdict.INCONCLUSIVE)
+    if shown:
+        assert against.reason == RULES[kind].opposite
+
+
+def test_every_kind_but_a_description_has_a_rule() -> None:
+    assert set(KINDS) - set(RULES) == {"descriptive"}
+    assert set(RULES) == set(COMPARE) == set(SHAPES)
+
+
+def test_nothing_differs_is_not_shown_by_a_reduced_setting() -> None:
+    judgement = judge(Evidence(0.01, 0.01, 1.0, 1, 1), "direction", kind="not_less")
+    assert judgement.verdict is Verdict.INCONCLUSIVE
+    assert "what has not learned is alike" in judgement.reason
+
+
+@pytest.mark.parametrize(
+    ("smallest", "family", "told"),
+    [(0.05, 1, False), (0.05, 2, True), (0.025, 2, False), (math.nan, 9, False), (0.125, 1, True)],
+)
+def test_runs_that_cannot_decide_by_an_exact_test(smallest: float, family: int, told: bool) -> None:
+    evidence = Evidence(0.01, 0.01, 1.0, 1, 1, smallest=smallest, family=family)
+    judgement = judge(evidence, "full")
+    # Welch decides; the reader is told that it does so alone.
+    assert judgement.verdict is Verdict.REPRODUCED
+    assert ("no exact test of so few runs can decide it" in judgement.reason) is told
+    assert undecidable(smallest, family) is told
+
+
+def test_the_bound_of_the_exact_test_is_named() -> None:
+    evidence = Evidence(0.3, 0.3, 0.7, 1, 1, smallest=0.05, family=7)
+    assert judge(evidence, "full").reason == (
+        "too few runs to tell; no exact test of so few runs can decide it (0.05 > 0.05/7)"
+    )
