@@ -161,7 +161,7 @@ class Builder:
         """Data files of a block: one a seed, or the one that all runs share."""
         own = arm.spec["data"]["seed"] == "run"
         for seed in seeds if own else seeds[:1]:
-            spec = self.resolver.data_spec(arm.task, seed)
+            spec = self.resolver.data.spec(arm.task, arm.data, seed)
             file = paths.data_file(spec)
             if file not in jobs:
                 jobs[file] = Job("data", file, spec, sha256(spec))
