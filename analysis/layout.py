@@ -13,7 +13,10 @@ from paper_tables.schema import Name, Strict, read_model
 
 
 class Line(Strict):
-    """One line for each task of a section: an algorithm, the best of a class, or a difference."""
+    """One line for each task of a section: an algorithm, the best of a class, or a difference.
+
+    `metric` goes over the table's own; a published value is of the table's own metric.
+    """
 
     algo: Name | None = None
     settings: dict[str, str] = Field(default_factory=dict)
@@ -22,6 +25,7 @@ class Line(Strict):
     difference: list[Name] | None = None
     label: str | None = None
     reference: str | None = None
+    metric: str | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Line:

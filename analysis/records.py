@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from analysis.histories import with_history
 from paper_tables.digest import spec_digest
 from paper_tables.paths import DIAGNOSIS_FILES
 
@@ -104,6 +105,8 @@ def read_block(path: Path, name: str, tier: str, digest: str) -> Block | None:
         return Block(name, problem="cannot be read as JSON")
     try:
         _check_identity(content, tier, digest)
+        if content["spec"].get("stage") == "fit":
+            content = with_history(content, path)
         content["diagnosis"] = read_numbers(path.with_name(DIAGNOSIS_FILES[0]), digest)
         return _block(content, name)
     except _UnusableError as error:

@@ -177,7 +177,7 @@ def _csv_row(row: Row, table: Table) -> list[str]:
         row.section,
         row.task,
         row.label.replace(MINUS, "-"),
-        table.layout.metric,
+        row.metric or table.layout.metric,
         _plain(ours.mean if ours else None),
         _plain(ours.half_width if ours else None),
         str(ours.n) if ours else "0",
