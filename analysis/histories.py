@@ -54,7 +54,6 @@ def metrics(
     Always, where the record has them: `mse_reward`, `mse_state_0`, .. of the kept snapshots, and
     `summed_mse`, their sum in place of the mean. From the history of an ensemble:
 
-    * `constant_rate_mse`: error of the snapshots kept when the learning rate begins to fall;
     * `plateau_mse`, `plateau_reward_mse`: error of the present parameters at the constant rate, median
       over the evaluations after the first epoch (not before the first, if the budget is shorter);
     * `early_stop_update`, `early_stop_mse`: where the rule of early stopping ends the fit, and the
@@ -79,15 +78,12 @@ def by_dimension(errors: Sequence[float]) -> dict[str, float]:
 
 
 def _at_constant_rate(points: History, settings: Mapping[str, Any], epoch: int) -> dict[str, float]:
-    """Errors before the learning rate begins to fall over the last `final_decay_fraction`."""
+    """Errors of the present parameters before the learning rate falls (over the last `final_decay_fraction`)."""
     share = settings.get("final_decay_fraction", 0.0)
     updates = settings.get("max_updates") or points[-1]["update"]
     constant = [p for p in points if p["update"] <= (1.0 - share) * updates] or points[:1]
     later = [p for p in constant if p["update"] > epoch] or constant
-    found = {
-        "constant_rate_mse": constant[-1][KEPT],
-        "plateau_mse": statistics.median(p[PRESENT] for p in later),
-    }
+    found = {"plateau_mse": statistics.median(p[PRESENT] for p in later)}
     if f"{PREFIX}reward" in points[0]:
         found["plateau_reward_mse"] = statistics.median(p[f"{PREFIX}reward"] for p in later)
     return found

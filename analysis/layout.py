@@ -73,21 +73,33 @@ class FigureLayout(Strict):
     """A figure beside the learning curves, with the experiment that fills it from each tier upwards.
 
     `case_study`: paths and rollouts in one maze; `comparison`: bars of every method, a column a task;
-    `ablation`: `metric` against the hyperparameter `axis`, a panel a task.
+    `ablation`: `metric` against the hyperparameter `axis`, a panel a task; `model_error`: errors of the
+    models of `lines` over training, one figure a task, with the values of `table`. `outputs` names its
+    panels: metric of an evaluation -> title.
     """
 
-    kind: Literal["case_study", "comparison", "ablation"]
+    kind: Literal["case_study", "comparison", "ablation", "model_error"]
     source: str
     experiment: dict[str, str]
     tasks: list[str]
-    algorithms: list[Name]
+    algorithms: list[Name] = Field(default_factory=list)
     axis: str = ""
     label: str = ""
     metric: str = "score"
     unit: str = ""
+    table: str = ""
+    lines: list[Line] = Field(default_factory=list)
+    outputs: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _one_maze(self) -> FigureLayout:
+    def _fits_its_kind(self) -> FigureLayout:
+        models = self.kind == "model_error"
+        if models != bool(self.table and self.lines and self.outputs):
+            raise ValueError(
+                "table, lines, outputs: model_error needs them, other figures have none"
+            )
+        if models == bool(self.algorithms):
+            raise ValueError("algorithms: every figure needs them but model_error")
         if self.kind == "case_study" and len(self.tasks) != 1:
             raise ValueError("a case study shows one task")
         if (self.kind == "ablation") != bool(self.axis):

@@ -14,6 +14,7 @@ from analysis.case_studies import write_case_studies
 from analysis.claim_file import ArmPattern
 from analysis.claims import Entry
 from analysis.evidence import find
+from analysis.figures_models import write_model_errors
 from analysis.files import write_text
 from analysis.labels import setting
 from analysis.layout import Curves, experiment_of
@@ -98,6 +99,7 @@ def write_report(space: Workspace, results: Results) -> str:
         write_tables(space, paper, results, own)
         write_curves(space, paper, results)
         write_case_studies(space, paper, results)
+        write_model_errors(space, paper, results)
     text = markdown(read_summary(space, results))
     write_text(space.root / TierPaths(space.tier).summary, text)
     return text
