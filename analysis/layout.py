@@ -38,26 +38,49 @@ class Line(Strict):
 
 
 class Section(Strict):
-    """Tasks of one domain, with the experiment that fills them from each tier upwards."""
+    """Tasks of one domain, with the experiment that fills them from each tier upwards.
+
+    In a table of settings `algo` is the algorithm whose settings are shown; without it they are the
+    task's own.
+    """
 
     title: str
-    experiment: dict[str, str]
+    experiment: dict[str, str] = Field(default_factory=dict)
     tasks: list[str]
+    algo: Name | None = None
 
 
 class TableLayout(Strict):
-    """One table. `table` is its number in the paper, for looking up the published values."""
+    """One table. `table` is its number in the paper, for looking up the published values.
+
+    `comparison`: a line for each method of `lines`, filled from runs. `settings`: what is configured
+    here beside what the paper states, a column for each of `columns` (name of the setting -> title);
+    `reference` is the paper's name of the method.
+    """
 
     table: str
     title: str
-    metric: str
+    metric: str = ""
     unit: str
     decimals: Annotated[int, Field(ge=0)] = 1
     published: bool = True
     kind: Literal["comparison", "settings"] = "comparison"
     note: str | None = None
     lines: list[Line] = Field(default_factory=list)
+    columns: dict[str, str] = Field(default_factory=dict)
+    reference: str = ""
     sections: list[Section] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> TableLayout:
+        if self.kind == "settings":
+            if not self.columns or self.lines or self.metric:
+                raise ValueError("a table of settings has columns, no lines and no metric")
+        elif self.columns or self.reference or not (self.lines and self.metric):
+            raise ValueError("a comparison has lines and a metric, no columns and no reference")
+        elif not all(section.experiment for section in self.sections):
+            raise ValueError("sections: a comparison needs the experiments that fill it")
+        return self
 
 
 class Curves(Strict):

@@ -13,7 +13,7 @@ from analysis.layout import Layout, read_layout
 from analysis.load import Results, load
 from analysis.published import Published, read_published
 from paper_tables.plan import Device, Plan, make_plan
-from paper_tables.registry import read_papers, read_registry
+from paper_tables.registry import Registry, read_papers, read_registry
 from paper_tables.schema import Judged
 
 
@@ -33,6 +33,12 @@ class Workspace:
     titles: Mapping[str, str] = field(default_factory=dict)
     papers_dir: Path | None = None
     unimplemented: frozenset[str] = frozenset()
+    config: Path | None = None
+
+    @property
+    def registry(self) -> Registry:
+        """Tasks and algorithms as configured."""
+        return read_registry(self.config or self.root / "config", self.root)
 
     def load(self) -> Results:
         """Results of the plan; raises `AnalysisError` if there are none."""
@@ -94,6 +100,7 @@ def open_workspace(
             for name, algo in registry.algos.items()
             if registry.missing_module(algo.file.implementation)
         ),
+        config=config,
     )
 
 
