@@ -126,8 +126,7 @@ def _draw(axes: Axes, model: Model, metric: str) -> None:
         run = table[seed].dropna()
         axes.plot(run.index, run, color=look.colour, linewidth=0.6, alpha=0.5, zorder=2)
     mean = table.dropna().mean(axis=1)
-    dashes = {"color": look.colour, "linestyle": look.dash, "linewidth": 1.6, "zorder": 3}
-    axes.plot(mean.index, mean, **dashes)
+    axes.plot(mean.index, mean, color=look.colour, linestyle=look.dash, linewidth=1.6, zorder=3)
 
 
 def _draw_published(axes: Axes, model: Model) -> None:
@@ -186,9 +185,9 @@ def _legend(figure: Figure, models: Sequence[Model]) -> None:
         text = model.series.title
         if value is not None and not math.isnan(value.mean):
             text += f" (paper: {value.mean:g} ± {value.spread:g})"
-        handles.append(
-            Line2D([], [], color=look.colour, linestyle=look.dash, linewidth=1.7, label=text)
-        )
+        handle = Line2D([], [], color=look.colour, linewidth=1.7, label=text)
+        handle.set(linestyle=look.dash)
+        handles.append(handle)
     figure.legend(
         handles=handles,
         loc="outside upper right",
