@@ -58,7 +58,8 @@ def metrics(
       over the evaluations after the first epoch (not before the first, if the budget is shorter);
     * `early_stop_update`, `early_stop_mse`: where the rule of early stopping ends the fit, and the
       error of the snapshots it then keeps; absent if it does not;
-    * `longest_wait`: most epochs that pass without an improvement of any kept snapshot.
+    * `longest_wait`, `longest_wait_mse`: most epochs that pass without an improvement of a kept snapshot,
+      and the error kept meanwhile: what a less patient rule would have reported.
     """
     found = by_dimension(entry.get("holdout_mse_by_dimension") or [])
     if found:
@@ -109,7 +110,8 @@ def stop(points: History, patience: float) -> Mapping[str, float] | None:
 
 
 def _early_stop(points: History, settings: Mapping[str, Any], epoch: int) -> dict[str, float]:
-    found = {"longest_wait": max(waits(points)) / epoch}
+    longest, kept = max((wait, p[KEPT]) for wait, p in zip(waits(points), points, strict=True))
+    found = {"longest_wait": longest / epoch, "longest_wait_mse": kept}
     ended = stop(points, int(settings["patience_epochs"]) * epoch)
     if ended is not None:
         found |= {"early_stop_update": ended["update"], "early_stop_mse": ended[KEPT]}

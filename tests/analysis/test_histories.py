@@ -55,7 +55,7 @@ PLATEAU = [
 def test_early_stopping_ends_on_the_plateau() -> None:
     found = histories.metrics({}, PLATEAU, SPEC)
     assert found["early_stop_update"] == 800 and found["early_stop_mse"] == 0.006
-    assert found["longest_wait"] == 7.0
+    assert found["longest_wait"] == 7.0 and found["longest_wait_mse"] == 0.006
 
 
 def test_early_stopping_that_does_not_fire_says_nothing() -> None:
