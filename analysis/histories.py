@@ -54,12 +54,11 @@ def metrics(
     Always, where the record has them: `mse_reward`, `mse_state_0`, .. of the kept snapshots, and
     `summed_mse`, their sum in place of the mean. From the history of an ensemble:
 
-    * `plateau_mse`, `plateau_reward_mse`: error of the present parameters at the constant rate, median
-      over the evaluations after the first epoch (not before the first, if the budget is shorter);
     * `early_stop_update`, `early_stop_mse`: where the rule of early stopping ends the fit, and the
       error of the snapshots it then keeps; absent if it does not;
-    * `longest_wait`, `longest_wait_mse`: most epochs that pass without an improvement of a kept snapshot,
-      and the error kept meanwhile: what a less patient rule would have reported.
+    * `plateau_epochs`: the longest time without an improvement of a kept snapshot, in epochs;
+    * `plateau_kept_mse`, `plateau_mse`: during it, the error kept (what a less patient rule would have
+      reported) and that of the present parameters (median over its evaluations).
     """
     found = by_dimension(entry.get("holdout_mse_by_dimension") or [])
     if found:
@@ -69,25 +68,13 @@ def metrics(
     if not points or not rows or "patience_epochs" not in settings:
         return found
     epoch = max(1, rows // int(settings["batch_size"]))
-    return found | _at_constant_rate(points, settings, epoch) | _early_stop(points, settings, epoch)
+    return found | _plateau(points, epoch) | _early_stop(points, settings, epoch)
 
 
 def by_dimension(errors: Sequence[float]) -> dict[str, float]:
     """Errors of a model's outputs by name, as its evaluations call them: the reward comes first."""
     names = ["reward", *(f"state_{number}" for number in range(len(errors) - 1))]
     return {f"{PREFIX}{name}": float(error) for name, error in zip(names, errors, strict=False)}
-
-
-def _at_constant_rate(points: History, settings: Mapping[str, Any], epoch: int) -> dict[str, float]:
-    """Errors of the present parameters before the learning rate falls (over the last `final_decay_fraction`)."""
-    share = settings.get("final_decay_fraction", 0.0)
-    updates = settings.get("max_updates") or points[-1]["update"]
-    constant = [p for p in points if p["update"] <= (1.0 - share) * updates] or points[:1]
-    later = [p for p in constant if p["update"] > epoch] or constant
-    found = {"plateau_mse": statistics.median(p[PRESENT] for p in later)}
-    if f"{PREFIX}reward" in points[0]:
-        found["plateau_reward_mse"] = statistics.median(p[f"{PREFIX}reward"] for p in later)
-    return found
 
 
 def waits(points: History) -> list[float]:
@@ -109,10 +96,21 @@ def stop(points: History, patience: float) -> Mapping[str, float] | None:
     return next((p for p, wait in zip(points, waits(points), strict=True) if wait > patience), None)
 
 
+def _plateau(points: History, epoch: int) -> dict[str, float]:
+    """The longest time without an improvement, and the errors meanwhile."""
+    waited = waits(points)
+    end = max(range(len(points)), key=lambda index: waited[index])
+    since = points[end]["update"] - waited[end]
+    during = [point for point in points[: end + 1] if point["update"] >= since]
+    return {
+        "plateau_epochs": waited[end] / epoch,
+        "plateau_kept_mse": points[end][KEPT],
+        "plateau_mse": statistics.median(point[PRESENT] for point in during),
+    }
+
+
 def _early_stop(points: History, settings: Mapping[str, Any], epoch: int) -> dict[str, float]:
-    longest, kept = max((wait, p[KEPT]) for wait, p in zip(waits(points), points, strict=True))
-    found = {"longest_wait": longest / epoch, "longest_wait_mse": kept}
     ended = stop(points, int(settings["patience_epochs"]) * epoch)
-    if ended is not None:
-        found |= {"early_stop_update": ended["update"], "early_stop_mse": ended[KEPT]}
-    return found
+    if ended is None:
+        return {}
+    return {"early_stop_update": ended["update"], "early_stop_mse": ended[KEPT]}

@@ -40,7 +40,7 @@ def test_a_damaged_history_is_left_out(bench: Bench) -> None:
     arm = fit_arm(bench, {0: falling(2.0)})
     (bench.root / arm.results[0]).with_name("progress.csv").write_text("seed,update\n0,x\n")
     (found,) = bench.results().arms
-    assert found.values("holdout_mse").size == 1 and found.values("longest_wait").size == 0
+    assert found.values("holdout_mse").size == 1 and found.values("plateau_epochs").size == 0
 
 
 #: Best at 200, a plateau until 900: more than five epochs of 100 updates after 200 is first at 800.
@@ -55,35 +55,30 @@ PLATEAU = [
 def test_early_stopping_ends_on_the_plateau() -> None:
     found = histories.metrics({}, PLATEAU, SPEC)
     assert found["early_stop_update"] == 800 and found["early_stop_mse"] == 0.006
-    assert found["longest_wait"] == 7.0 and found["longest_wait_mse"] == 0.006
+    assert found["plateau_epochs"] == 7.0 and found["plateau_kept_mse"] == 0.006
 
 
 def test_early_stopping_that_does_not_fire_says_nothing() -> None:
     found = histories.metrics({}, falling(2.0), SPEC)
-    assert "early_stop_mse" not in found and found["longest_wait"] == 0.0
+    assert "early_stop_mse" not in found and found["plateau_epochs"] == 0.0
 
 
 def test_an_epoch_follows_from_the_declared_rows() -> None:
     larger = {**SPEC, "data": {"transitions": 2 * ROWS}}
     assert "early_stop_mse" not in histories.metrics({}, PLATEAU, larger)
-    assert histories.metrics({}, PLATEAU, larger)["longest_wait"] == 3.5
+    assert histories.metrics({}, PLATEAU, larger)["plateau_epochs"] == 3.5
 
 
-def test_the_plateau_is_read_at_the_constant_rate() -> None:
-    """Decay begins at 700 of 1,000 updates; the first epoch does not count."""
+def test_the_plateau_is_the_longest_time_without_an_improvement() -> None:
+    """From the best at 200 to 900: 6.0, 7.5, 7.501, .., 8.1 e-3; the jump at 1,000 is not part of it."""
     found = histories.metrics({}, PLATEAU, SPEC)
-    assert found["plateau_mse"] == pytest.approx(0.00765)  # of 6.0, 7.5, 7.6, 7.7, 7.8, 7.9 e-3
-    assert found["plateau_reward_mse"] == pytest.approx(5 * 0.00765)
+    assert found["plateau_mse"] == pytest.approx((0.0077 + 0.0078) / 2)
+    assert found["plateau_kept_mse"] == 0.006
 
 
-def test_without_a_decay_the_whole_history_is_at_the_constant_rate() -> None:
-    settings = {**HYPERPARAMETERS, "final_decay_fraction": 0.0}
-    found = histories.metrics({}, PLATEAU, {**SPEC, "hyperparameters": settings})
-    assert found["plateau_mse"] == pytest.approx(0.0077)  # of 6.0, 7.5 to 8.1, 1.0 e-3
-
-
-def test_a_budget_below_one_epoch_is_read_from_its_start() -> None:
-    settings = {**HYPERPARAMETERS, "max_updates": 60}
-    points = [point(20, 0.03, 0.03), point(40, 0.02, 0.02), point(60, 0.01, 0.01)]
-    found = histories.metrics({}, points, {**SPEC, "hyperparameters": settings})
-    assert found["plateau_mse"] == 0.025
+def test_a_shorter_plateau_does_not_count() -> None:
+    early = [point(50, 0.02, 0.02), point(75, 0.03, 0.02), *PLATEAU]
+    assert histories.metrics({}, early, SPEC)["plateau_kept_mse"] == 0.006
+    kept = [point(1100, 0.5, 0.001), point(1800, 0.7, 0.001)]
+    later = histories.metrics({}, [*PLATEAU, *kept], SPEC)
+    assert later["plateau_epochs"] == 8.0 and later["plateau_mse"] == 0.5
