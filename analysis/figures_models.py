@@ -168,9 +168,9 @@ def _finish(axes: Axes, title: str) -> None:
 
 
 def _few_ticks(axes: Axes) -> None:
-    """Label 1, 2 and 5 of a decade where less than one and a half are shown, else decades only."""
+    """Label 1, 2 and 5 of a decade where less than two are shown, else decades only."""
     low, high = axes.get_ylim()
-    narrow = math.log10(high / low) < 1.5 if low > 0 else False
+    narrow = math.log10(high / low) < 2.0 if low > 0 else False
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if narrow else (1.0,)))
     axes.yaxis.set_major_formatter(
         FuncFormatter(lambda value, _: f"{value:.0e}".replace("e-0", "e-"))
