@@ -39,7 +39,7 @@ def write_case_studies(space: Workspace, paper: str, results: Results) -> list[P
     written: list[Path] = []
     for name, layout in space.layout(paper).figures.items():
         experiment = experiment_of(layout.experiment, space.tier, space.tiers)
-        if experiment is None:
+        if experiment is None or layout.kind == "model_error":
             continue
         if layout.kind == "ablation":
             figure = ablation(space, paper, experiment, layout, results)

@@ -170,7 +170,8 @@ def _published(axes: Axes, series: Sequence[Series]) -> None:
         )
 
 
-def _updates(value: float, _: int) -> str:
+def updates_label(value: float, _: int) -> str:
+    """Updates on an axis: 2,500 as 2.5k."""
     if value >= 1e6:
         return f"{value / 1e6:g}M"
     return f"{value / 1e3:g}k" if value >= 1e3 else f"{value:g}"
@@ -181,7 +182,7 @@ def _finish(axes: Axes, title: str, label: str) -> None:
     axes.set_ylabel(label)
     axes.set_xlabel("gradient updates")
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(_updates))
+    axes.xaxis.set_major_formatter(FuncFormatter(updates_label))
     axes.yaxis.set_major_locator(MaxNLocator(6))
     axes.grid(axis="y")
     axes.set_axisbelow(True)

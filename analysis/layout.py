@@ -13,7 +13,10 @@ from paper_tables.schema import Name, Strict, read_model
 
 
 class Line(Strict):
-    """One line for each task of a section: an algorithm, the best of a class, or a difference."""
+    """One line for each task of a section: an algorithm, the best of a class, or a difference.
+
+    `metric` goes over the table's own; a published value is of the table's own metric.
+    """
 
     algo: Name | None = None
     settings: dict[str, str] = Field(default_factory=dict)
@@ -22,6 +25,7 @@ class Line(Strict):
     difference: list[Name] | None = None
     label: str | None = None
     reference: str | None = None
+    metric: str | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Line:
@@ -34,26 +38,49 @@ class Line(Strict):
 
 
 class Section(Strict):
-    """Tasks of one domain, with the experiment that fills them from each tier upwards."""
+    """Tasks of one domain, with the experiment that fills them from each tier upwards.
+
+    In a table of settings `algo` is the algorithm whose settings are shown; without it they are the
+    task's own.
+    """
 
     title: str
-    experiment: dict[str, str]
+    experiment: dict[str, str] = Field(default_factory=dict)
     tasks: list[str]
+    algo: Name | None = None
 
 
 class TableLayout(Strict):
-    """One table. `table` is its number in the paper, for looking up the published values."""
+    """One table. `table` is its number in the paper, for looking up the published values.
+
+    `comparison`: a line for each method of `lines`, filled from runs. `settings`: what is configured
+    here beside what the paper states, a column for each of `columns` (name of the setting -> title);
+    `reference` is the paper's name of the method.
+    """
 
     table: str
     title: str
-    metric: str
+    metric: str = ""
     unit: str
     decimals: Annotated[int, Field(ge=0)] = 1
     published: bool = True
     kind: Literal["comparison", "settings"] = "comparison"
     note: str | None = None
     lines: list[Line] = Field(default_factory=list)
+    columns: dict[str, str] = Field(default_factory=dict)
+    reference: str = ""
     sections: list[Section] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> TableLayout:
+        if self.kind == "settings":
+            if not self.columns or self.lines or self.metric:
+                raise ValueError("a table of settings has columns, no lines and no metric")
+        elif self.columns or self.reference or not (self.lines and self.metric):
+            raise ValueError("a comparison has lines and a metric, no columns and no reference")
+        elif not all(section.experiment for section in self.sections):
+            raise ValueError("sections: a comparison needs the experiments that fill it")
+        return self
 
 
 class Curves(Strict):
@@ -69,21 +96,33 @@ class FigureLayout(Strict):
     """A figure beside the learning curves, with the experiment that fills it from each tier upwards.
 
     `case_study`: paths and rollouts in one maze; `comparison`: bars of every method, a column a task;
-    `ablation`: `metric` against the hyperparameter `axis`, a panel a task.
+    `ablation`: `metric` against the hyperparameter `axis`, a panel a task; `model_error`: errors of the
+    models of `lines` over training, one figure a task, with the values of `table`. `outputs` names its
+    panels: metric of an evaluation -> title.
     """
 
-    kind: Literal["case_study", "comparison", "ablation"]
+    kind: Literal["case_study", "comparison", "ablation", "model_error"]
     source: str
     experiment: dict[str, str]
     tasks: list[str]
-    algorithms: list[Name]
+    algorithms: list[Name] = Field(default_factory=list)
     axis: str = ""
     label: str = ""
     metric: str = "score"
     unit: str = ""
+    table: str = ""
+    lines: list[Line] = Field(default_factory=list)
+    outputs: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _one_maze(self) -> FigureLayout:
+    def _fits_its_kind(self) -> FigureLayout:
+        models = self.kind == "model_error"
+        if models != bool(self.table and self.lines and self.outputs):
+            raise ValueError(
+                "table, lines, outputs: model_error needs them, other figures have none"
+            )
+        if models == bool(self.algorithms):
+            raise ValueError("algorithms: every figure needs them but model_error")
         if self.kind == "case_study" and len(self.tasks) != 1:
             raise ValueError("a case study shows one task")
         if (self.kind == "ablation") != bool(self.axis):

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from analysis.errors import AnalysisError
+from analysis.histories import with_history
 from analysis.history import History, is_number, not_finite, read_history
 from paper_tables.digest import spec_digest
 from paper_tables.paths import DIAGNOSIS_FILES, seed_folder
@@ -108,6 +109,8 @@ def read_block(path: Path, name: str, tier: str, digest: str) -> Block | None:
         return Block(name, problem="cannot be read as JSON")
     try:
         _check_identity(content, tier, digest)
+        if content["spec"].get("stage") == "fit":
+            content = with_history(content, path)
         content["diagnosis"] = read_numbers(path.with_name(DIAGNOSIS_FILES[0]), digest)
         return _block(content, name)
     except (_UnusableError, AnalysisError) as error:

@@ -122,11 +122,13 @@ def notes(table: Table) -> list[str]:
     return [*lines, *table.notes.lines]
 
 
-def _escape_markdown(text: str) -> str:
+def escape_markdown(text: str) -> str:
+    """`text` with every character that Markdown reads as a command made literal."""
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("_", "\\_")
 
 
-def _line(values: Sequence[str]) -> str:
+def markdown_line(values: Sequence[str]) -> str:
+    """One line of a Markdown table."""
     return "| " + " | ".join(values) + " |"
 
 
@@ -134,13 +136,20 @@ def markdown(table: Table) -> str:
     """The table as GitHub Markdown; a task is printed once for its lines."""
     columns = ["Task", "Algorithm", *header(table)]
     right = ["---", "---"] + ["---:" if c != "Claims" else "---" for c in columns[2:]]
-    lines = [f"**{_escape_markdown(table.caption)}**", "", _line(columns), _line(right)]
+    lines = [
+        f"**{escape_markdown(table.caption)}**",
+        "",
+        markdown_line(columns),
+        markdown_line(right),
+    ]
     previous = ""
     for row in table.rows:
         task = row.task if row.task != previous else ""
         previous = row.task
-        lines.append(_line([_escape_markdown(x) for x in (task, row.label, *cells(row, table))]))
-    lines += ["", *(f"- {_escape_markdown(line)}" for line in notes(table))]
+        lines.append(
+            markdown_line([escape_markdown(x) for x in (task, row.label, *cells(row, table))])
+        )
+    lines += ["", *(f"- {escape_markdown(line)}" for line in notes(table))]
     return "\n".join(lines) + "\n"
 
 
@@ -177,7 +186,7 @@ def _csv_row(row: Row, table: Table) -> list[str]:
         row.section,
         row.task,
         row.label.replace(MINUS, "-"),
-        table.layout.metric,
+        row.metric or table.layout.metric,
         _plain(ours.mean if ours else None),
         _plain(ours.half_width if ours else None),
         str(ours.n) if ours else "0",

@@ -14,12 +14,14 @@ from analysis.case_studies import write_case_studies
 from analysis.claim_file import ArmPattern
 from analysis.claims import Entry
 from analysis.evidence import find
+from analysis.figures_models import write_model_errors
 from analysis.files import write_text
 from analysis.labels import setting
 from analysis.layout import Curves, experiment_of
 from analysis.load import ArmResult, Results
 from analysis.published import Published
 from analysis.render import FORMATS
+from analysis.settings_tables import write_settings_tables
 from analysis.summary import markdown, read_summary
 from analysis.tables import Table, build_table
 from analysis.workspace import Workspace, command_line
@@ -29,7 +31,7 @@ from paper_tables.paths import TierPaths
 def write_tables(
     space: Workspace, paper: str, results: Results, entries: Sequence[Entry]
 ) -> list[Table]:
-    """Write every table of a paper in all formats; a table of settings has nothing to fill."""
+    """Write every table of a paper in all formats; tables of settings are not filled from runs."""
     published = space.published(paper)
     paths = TierPaths(space.tier)
     tables = []
@@ -93,8 +95,10 @@ def write_report(space: Workspace, results: Results) -> str:
     for paper in space.papers:
         own = [entry for entry in entries if entry.claim.paper == paper]
         write_tables(space, paper, results, own)
+        write_settings_tables(space, paper)
         write_curves(space, paper, results)
         write_case_studies(space, paper, results)
+        write_model_errors(space, paper, results)
     text = markdown(read_summary(space, results))
     write_text(space.root / TierPaths(space.tier).summary, text)
     return text

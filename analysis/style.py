@@ -43,6 +43,8 @@ LOOKS = {
     "bcq": Look(BLACK, DASH_DOT, "^"),
     "cql": Look(BLACK, DASH_DOT, "^"),
     "bc": Look(GREY, DOTTED, "D"),
+    "backward_model": Look(BLUE, SOLID, "o"),
+    "forward_model": Look(ORANGE, DASHED, "s"),
     "mopo": Look(RED, DOTTED, "v"),
     "morel": Look(PURPLE, DASHED, "X"),
     "combo": Look(GREEN, LONG, "<"),

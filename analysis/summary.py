@@ -96,10 +96,10 @@ def read_summary(space: Workspace, results: Results) -> Summary:
         failed=sum(len(arm.failed) for arm in unique),
         missing=sum(len(arm.missing) for arm in unique),
         claims=tuple(row for row in lines if row["paper"] in space.papers),
-        scores=_once(row for row in scores if row["ours_runs"] != "0"),
+        scores=_once(row for row in scores if _has_runs(row)),
         tables=tuple(table.relative_to(space.root) for table in tables),
         filled=sum(
-            any(r["ours_runs"] != "0" for r in _rows(t.with_suffix(".csv"))) for t in tables
+            any(_has_runs(row) for row in _rows(table.with_suffix(".csv"))) for table in tables
         ),
         figures=tuple(figure.relative_to(space.root) for figure in figures),
         ledger=Path(paths.claims),
@@ -118,6 +118,11 @@ def _absent(arms: Sequence[ArmResult]) -> Iterator[str]:
         ]
         more = len(missing) - len(names)
         yield f"{algo}: {'; '.join(names)}" + (f"; and {more} more" if more else "")
+
+
+def _has_runs(row: Row) -> bool:
+    """Whether a line of a table shows runs of ours; lines of settings never do."""
+    return row.get("ours_runs", "0") != "0"
 
 
 def _once(rows: Iterable[Row]) -> tuple[Row, ...]:

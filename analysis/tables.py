@@ -31,7 +31,7 @@ SPEAKING = (
 
 @dataclass(frozen=True)
 class Row:
-    """One line: an algorithm (or a difference of two) on one task.
+    """One line: an algorithm (or a difference of two) on one task; `metric` where it has its own.
 
     `ours` is None where nothing finished; `gap` is ours minus the paper's, its half-width NaN
     unless the paper gives a standard deviation and a number of runs.
@@ -47,6 +47,7 @@ class Row:
     published: Value | None = None
     gap: Interval | None = None
     verdicts: tuple[tuple[str, Verdict], ...] = ()
+    metric: str = ""
 
     @property
     def updates(self) -> str:
@@ -102,14 +103,14 @@ class _Builder:
         label = line.label or self.space.title(algo)
         if line.role and line.label and algo:
             label = f"{line.label} ({self.space.title(algo)})"
-        row = Row(section.title, task, label, published=value)
+        row = Row(section.title, task, label, published=value, metric=line.metric or "")
         if arm is None:
             return row
-        runs = tuple(float(x) for x in arm.values(self.layout.metric))
+        runs = tuple(float(x) for x in arm.values(line.metric or self.layout.metric))
         ours = t_interval(runs) if runs else None
         row = replace(row, arms=(arm,), ours=ours, runs=runs, planned=len(arm.arm.seeds))
         shown = {tuple(line.difference) for line in self.layout.lines if line.difference}
-        verdicts = self._verdicts(task, algo, None, shown)
+        verdicts = () if line.metric else self._verdicts(task, algo, None, shown)
         return replace(row, gap=_gap(row), verdicts=verdicts)
 
     def _difference(

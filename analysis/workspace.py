@@ -13,7 +13,7 @@ from analysis.layout import Layout, read_layout
 from analysis.load import Results, load
 from analysis.published import Published, read_published
 from paper_tables.plan import Device, Plan, make_plan
-from paper_tables.registry import read_papers, read_registry
+from paper_tables.registry import Registry, read_papers, read_registry
 from paper_tables.schema import Judged
 
 
@@ -35,6 +35,12 @@ class Workspace:
     papers_dir: Path | None = None
     unimplemented: frozenset[str] = frozenset()
     restricted: bool = False
+    config: Path | None = None
+
+    @property
+    def registry(self) -> Registry:
+        """Tasks and algorithms as configured."""
+        return read_registry(self.config or self.root / "config", self.root)
 
     def load(self) -> Results:
         """Results of the plan; raises `AnalysisError` if the tier has none."""
@@ -97,6 +103,7 @@ def open_workspace(
             if registry.missing_module(algo.file.implementation)
         ),
         restricted=papers is not None,
+        config=config,
     )
 
 

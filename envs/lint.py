@@ -20,8 +20,8 @@ AGAIN = "delete the file and make it again"
 ACTION_LIMIT = 1.0 + 1e-3
 POSITION_TOLERANCE = 1e-5  # float32 rounding of positions up to about 12
 REWARD_TOLERANCE = 1e-5
-#: Largest step per axis of a pair after a target switch of the published files, which spans two physics steps.
-DOUBLE_STEP = 2.2 * MAX_SPEED * TIMESTEP
+#: Largest step per axis of one physics step, with room for what a step adds to the clipped velocity.
+LARGEST_STEP = 1.1 * MAX_SPEED * TIMESTEP
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -167,12 +167,17 @@ def _content(
 
 
 def _ball_steps(state: np.ndarray, boundary: np.ndarray) -> Iterator[Problem]:
-    """Semi-implicit Euler: x' - x = 0.01 v' between rows, but at flagged ends and the slip that follows them."""
+    """Semi-implicit Euler: x' - x = 0.01 v' between rows, but at flagged ends and the slip that follows them.
+
+    In the published files the row after an end repeats the state before it, so the pair that follows n ends in a row
+    (a new target that is reached at once is another end) spans n + 1 physics steps.
+    """
     step = state[1:, :2] - state[:-1, :2]
     error = np.abs(step - TIMESTEP * state[1:, 2:]).max(axis=1)
-    after_end = np.zeros(len(step), dtype=bool)
-    after_end[1:] = boundary[:-2]
-    slip = after_end & (np.abs(step).max(axis=1) < DOUBLE_STEP)
+    row = np.arange(len(step))
+    ends = row - np.maximum.accumulate(np.where(boundary[:-1], -1, row))  # in a row, up to this one
+    before = np.concatenate([[0], ends[:-1]])
+    slip = (before > 0) & (np.abs(step).max(axis=1) < (before + 1) * LARGEST_STEP)
     bad = (error > POSITION_TOLERANCE) & ~boundary[:-1] & ~slip
     if bad.any():
         yield (

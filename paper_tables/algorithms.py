@@ -15,6 +15,9 @@ from paper_tables.schema import AlgoFile, FitSlot, KeyGroup, KeySpec, read_model
 Overrides = dict[str, Any]
 TaskOverrides = list[tuple[str, Overrides]]
 
+#: In overrides, `data.<option>` addresses the generator of the data, as `slot.<key>` does a fit.
+DATA_SLOT = "data"
+
 #: Every algorithm has it; it stands at the top of the spec, not among the hyperparameters.
 PRECISION = KeySpec(
     default="float32",
@@ -26,13 +29,17 @@ PRECISION = KeySpec(
 
 
 def check_values(
-    values: Mapping[str, Any], keys: Mapping[str, KeySpec], owner: str, where: str
+    values: Mapping[str, Any],
+    keys: Mapping[str, KeySpec],
+    owner: str,
+    where: str,
+    kind: str = "key",
 ) -> Overrides:
     """Values in canonical types; unknown names, wrong types and ranges are errors."""
     checked = {}
     for name, value in values.items():
         if name not in keys:
-            raise unknown(where, f"key of {owner}", name, keys)
+            raise unknown(where, f"{kind} of {owner}", name, keys)
         checked[name] = keys[name].check(f"{where}: {name}", value)
     return checked
 
@@ -180,6 +187,8 @@ def _check_fits(algos: Mapping[str, Algo]) -> None:
     for algo in algos.values():
         for name, slot in algo.fits.items():
             where = f"{algo.where}: fits.{name}"
+            if name == DATA_SLOT:
+                raise PlanError(f"{where}: the name '{DATA_SLOT}' means the data; choose another")
             if slot.algo not in algos:
                 raise unknown(where, "fit", slot.algo, algos)
             if algos[slot.algo].file.stage != "fit":

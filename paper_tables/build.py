@@ -164,7 +164,7 @@ class Builder:
             return
         own = arm.spec["data"]["seed"] == "run"
         for seed in seeds if own else seeds[:1]:
-            spec = self.resolver.data_spec(arm.task, seed)
+            spec = self.resolver.data.spec(arm.task, arm.data, seed)
             file = paths.data_file(spec)
             if file not in jobs:
                 jobs[file] = Job("data", file, spec, sha256(spec))

@@ -183,8 +183,7 @@ class Dag:
         for paper in read_papers(self.papers_dir):
             layout = self.papers_dir / paper / "tables.yaml"
             tables = read_yaml(layout).get("tables", {}) if layout.is_file() else {}
-            names = [name for name in tables if tables[name].get("kind") != "settings"]
-            files += [place.table(paper, n, s) for n in names for s in paths.TABLE_FORMATS]
+            files += [place.table(paper, n, s) for n in tables for s in paths.TABLE_FORMATS]
         return files
 
     def write_cell_names(self) -> None:

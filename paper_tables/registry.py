@@ -9,15 +9,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from paper_tables.algorithms import Algo, read_algos
+from paper_tables.algorithms import Algo, check_values, read_algos
 from paper_tables.errors import PlanError, unknown
-from paper_tables.schema import LocalData, PaperFile, Tier, TiersFile, parse, read_model
+from paper_tables.schema import (
+    Generators,
+    KeySpec,
+    LocalData,
+    PaperFile,
+    Tier,
+    TiersFile,
+    parse,
+    read_model,
+)
 from paper_tables.yamlio import read_yaml
 
 
 @dataclass(frozen=True)
 class Task:
-    """What planning knows of a task."""
+    """What planning knows of a task.
+
+    `reference` are the returns that score 0 and 100, None where the file gives none.
+    """
 
     name: str
     domain: str
@@ -25,6 +37,7 @@ class Task:
     implementation: str | None
     local: LocalData | None
     published: Mapping[str, Any]
+    reference: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -35,6 +48,7 @@ class Registry:
     tasks: Mapping[str, Task]
     algos: Mapping[str, Algo]
     tiers: Mapping[str, Tier]
+    generators: Mapping[str, Mapping[str, KeySpec]]
     module_roots: tuple[Path, ...]
 
     def algo(self, name: str, where: str) -> Algo:
@@ -73,6 +87,7 @@ def _task(name: str, entry: Any, path: Path) -> Task:
         raise PlanError(f"{path}: {name}: a task needs at least domain and horizon")
     data = entry.get("data") or {}
     local = data.get("local")
+    given = "ref_min" in entry and "ref_max" in entry
     return Task(
         name=name,
         domain=str(entry["domain"]),
@@ -80,7 +95,26 @@ def _task(name: str, entry: Any, path: Path) -> Task:
         implementation=entry.get("implementation"),
         local=parse(LocalData, local, f"{path}: {name}: data.local") if local else None,
         published=data.get("d4rl") or {},
+        reference=(float(entry["ref_min"]), float(entry["ref_max"])) if given else None,
     )
+
+
+def read_generators(path: Path, tasks: Mapping[str, Task]) -> dict[str, dict[str, KeySpec]]:
+    """Options of each data generator in `tasks.yaml`; those that a task sets are checked against them.
+
+    They are declared there because planning does not import the generators themselves.
+    """
+    declared = {"generators": read_yaml(path).get("generators") or {}}
+    generators = parse(Generators, declared, str(path)).generators
+    for generator, options in generators.items():
+        for name, key in options.items():
+            key.check(f"{path}: generators.{generator}.{name}.default", key.default)
+    for task in tasks.values():
+        if local := task.local:
+            where, owner = f"{path}: {task.name}: data.local", f"generator {local.generator}"
+            keys = generators.get(local.generator, {})
+            check_values(local.options, keys, owner, where, "option")
+    return generators
 
 
 @functools.lru_cache(maxsize=16)
@@ -93,6 +127,7 @@ def _read(config: Path, root: Path, stamp: tuple[tuple[str, int], ...]) -> Regis
         tasks=tasks,
         algos=read_algos(config / "algos", tasks),
         tiers=read_model(TiersFile, config / "tiers.yaml").tiers,
+        generators=read_generators(config / "tasks.yaml", tasks),
         module_roots=tuple(dict.fromkeys(roots)),
     )
 

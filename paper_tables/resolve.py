@@ -7,13 +7,13 @@ overrides. The cell names only the experiment's overrides, and only those that c
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from paper_tables.algorithms import Algo, Overrides
+from paper_tables.algorithms import DATA_SLOT, Algo, Overrides
+from paper_tables.data import DataSpecs
 from paper_tables.digest import spec_digest
 from paper_tables.errors import PlanError, select, unknown
 from paper_tables.paths import cell_name
@@ -25,7 +25,10 @@ Spec = dict[str, Any]
 
 @dataclass(frozen=True)
 class Resolved:
-    """One algorithm on one task with everything decided but its seeds."""
+    """One algorithm on one task with everything decided but its seeds.
+
+    `data` are the options of the data generator that the experiment asks for.
+    """
 
     algo: Algo
     task: Task
@@ -33,6 +36,7 @@ class Resolved:
     values: Overrides
     spec: Spec
     fits: Mapping[str, Resolved] = field(default_factory=dict)
+    data: Overrides = field(default_factory=dict)
 
     @property
     def core_seconds(self) -> float:
@@ -128,15 +132,18 @@ def budget_of(tier: Tier, algo: Algo, task: str, where: str) -> Overrides:
 def split_overrides(
     algo: Algo, overrides: Mapping[str, Any], where: str
 ) -> tuple[Overrides, dict[str, Overrides]]:
-    """An arm's overrides, parted into the algorithm's own and those of each fit slot."""
+    """An arm's overrides, parted into the algorithm's own and those of each fit slot.
+
+    Options of the data stand in the slot `DATA_SLOT`, which every algorithm has.
+    """
     own: Overrides = {}
     slots: dict[str, Overrides] = {}
     for key, value in overrides.items():
         slot, dot, name = key.partition(".")
         if not dot:
             own[key] = value
-        elif slot not in algo.fits:
-            raise unknown(where, f"fit slot of {algo.name}", slot, algo.fits)
+        elif slot not in (*algo.fits, DATA_SLOT):
+            raise unknown(where, f"fit slot of {algo.name}", slot, [*algo.fits, DATA_SLOT])
         else:
             slots.setdefault(slot, {})[name] = value
     return own, slots
@@ -152,19 +159,21 @@ class Resolver:
     root: Path = Path()
     _fits: dict[tuple[str, str, str], Resolved] = field(default_factory=dict)
     _files: dict[str, str | None] = field(default_factory=dict)
-    _checksums: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.tier = self.registry.tier(self.tier_name)
         self.where = f"{self.registry.config / 'tiers.yaml'}: {self.tier_name}"
+        self.data = DataSpecs(self.registry, self.tier.data, self.source, self.root, self.where)
 
     def resolve(self, algo: Algo, task: Task, overrides: Mapping[str, Any], where: str) -> Resolved:
         """Decide everything about one arm; raise `PlanError` for an override without effect."""
         own, slots = split_overrides(algo, overrides, where)
         own = algo.check(own, where)
+        data = self.data.check(task, slots.get(DATA_SLOT, {}), f"{where}: {DATA_SLOT}")
         base = algo.for_task(task.name)
         values = base | budget_of(self.tier, algo, task.name, self.where) | own
         changed = {key: value for key, value in own.items() if value != base[key]}
+        changed |= self._data_changes(task, data)
         fits = {}
         for name, slot in algo.fits.items():
             if any(values[key] != wanted for key, wanted in slot.when.items()):
@@ -174,26 +183,39 @@ class Resolver:
             fit = self.registry.algos[slot.algo]
             extra = slots.get(name, {})
             at = f"{where}: {name}"
-            fits[name] = self._fit(fit, task, {**slot.set, **extra}, at)
+            fits[name] = self._fit(fit, task, {**slot.set, **extra}, data, at)
             plain = fit.for_task(task.name) | fit.check(slot.set, at)
             checked = fit.check(extra, at)
             changed |= {f"{name}.{k}": v for k, v in checked.items() if v != plain[k]}
-        spec = self._spec(algo, task, values, fits)
-        return Resolved(algo, task, cell_name(changed), values, spec, fits)
+        spec = self._spec(algo, task, values, fits, data)
+        return Resolved(algo, task, cell_name(changed), values, spec, fits, data)
 
-    def _fit(self, algo: Algo, task: Task, settings: Mapping[str, Any], where: str) -> Resolved:
+    def _data_changes(self, task: Task, data: Overrides) -> Overrides:
+        """Options of the data as they stand in a cell."""
+        changed = self.data.changed(task, data)
+        return {f"{DATA_SLOT}.{name}": value for name, value in changed.items()}
+
+    def _fit(
+        self, algo: Algo, task: Task, settings: Mapping[str, Any], data: Overrides, where: str
+    ) -> Resolved:
         values = algo.check(settings, where)
         base = algo.for_task(task.name)
-        cell = cell_name({key: value for key, value in values.items() if value != base[key]})
+        changed = {key: value for key, value in values.items() if value != base[key]}
+        cell = cell_name(changed | self._data_changes(task, data))
         known = (algo.name, task.name, cell)
         if known not in self._fits:
             full = base | budget_of(self.tier, algo, task.name, self.where) | values
-            spec = self._spec(algo, task, full, {})
-            self._fits[known] = Resolved(algo, task, cell, full, spec)
+            spec = self._spec(algo, task, full, {}, data)
+            self._fits[known] = Resolved(algo, task, cell, full, spec, data=data)
         return self._fits[known]
 
     def _spec(
-        self, algo: Algo, task: Task, values: Overrides, fits: Mapping[str, Resolved]
+        self,
+        algo: Algo,
+        task: Task,
+        values: Overrides,
+        fits: Mapping[str, Resolved],
+        data: Overrides,
     ) -> Spec:
         hyperparameters = {
             key: value
@@ -208,69 +230,13 @@ class Resolver:
             "version": algo.file.version,
             "tier": self.tier_name,
             "task": task.name,
-            "data": None if algo.file.online else self.data_spec(task),
+            "data": None if algo.file.online else self.data.spec(task, data),
             "precision": values["precision"],
             "hyperparameters": hyperparameters,
         }
         if algo.file.stage == "train":
             spec["fits"] = {slot: fit.digest for slot, fit in fits.items()}
         return {**spec, "digest": spec_digest(spec)}
-
-    def data_spec(self, task: Task, seed: int | None = None) -> Spec:
-        """The declared data of a task; with `seed`, the spec of that seed's own file."""
-        settings = self.tier.data
-        source = self.source or settings.source
-        if source != "local":
-            return self._published_data(task, source)
-        own_seed = "run" if seed is None else seed
-        data_seed = own_seed if settings.seed == "run" else settings.seed
-        return self._local_data(task) | {"seed": data_seed}
-
-    def _local_data(self, task: Task) -> Spec:
-        local = task.local
-        size = local.transitions if local else None
-        for pattern, transitions in self.tier.data.transitions.items():
-            if size is not None and fnmatch.fnmatchcase(task.name, pattern):
-                size = transitions
-        return {
-            "task": task.name,
-            "source": "local",
-            "generator": local.generator if local else None,
-            "version": local.version if local else None,
-            "seed": None,
-            "transitions": size,
-            "options": dict(local.options) if local else {},
-        }
-
-    def _published_data(self, task: Task, source: str) -> Spec:
-        spec: Spec = {
-            "task": task.name,
-            "source": source,
-            "generator": None,
-            "version": None,
-            "seed": None,
-            "transitions": task.published.get("transitions"),
-            "options": {},
-        }
-        if source == "d4rl" and task.published.get("sha256"):
-            spec["options"] = {"sha256": task.published["sha256"]}
-        for pattern, path in self.tier.data.path.items() if source == "file" else ():
-            if fnmatch.fnmatchcase(task.name, pattern):
-                spec["path"] = path
-        if "path" in spec:
-            spec["options"] = {"sha256": self._checksum(spec["path"], task)}
-        return spec
-
-    def _checksum(self, path: str, task: Task) -> str:
-        """sha256 of a file of the user's, read once a plan, so that a replaced file is another one."""
-        if path not in self._checksums:
-            try:
-                with (self.root / path).open("rb") as file:
-                    self._checksums[path] = hashlib.file_digest(file, "sha256").hexdigest()
-            except OSError as error:
-                where = f"{self.where}: data.path: {task.name}"
-                raise PlanError(f"{where}: {path}: cannot be read ({error.strerror})") from None
-        return self._checksums[path]
 
     def reason_missing(self, arm: Resolved) -> str | None:
         """Why an arm cannot run yet (a module or a generator is not there), or None."""
@@ -285,23 +251,9 @@ class Resolver:
         for name, implementation in parts.items():
             if file := self._missing(implementation):
                 return f"{name} is declared, not implemented ({file} does not exist)"
-        return self._missing_data(arm.task, arm.spec["data"])
-
-    @staticmethod
-    def _missing_data(task: Task, data: Spec | None) -> str | None:
-        """Why a data set cannot be had, or None; `data` is None for an online algorithm."""
-        if data is None:
+        if data is None:  # an online algorithm
             return None
-        if data["source"] == "file":
-            missing = "path" not in data
-            return f"data.path of the tier names no file for task {task.name}" if missing else None
-        if task.local is None and not task.published:
-            return f"task {task.name} has no data set; only an online algorithm can learn it"
-        if data["source"] == "local" and task.local is None:
-            return f"no generator makes data of task {task.name}; needs the published file"
-        if data["source"] == "d4rl" and not task.published:
-            return f"no file is published for task {task.name}; its data are generated"
-        return None
+        return self.data.missing(arm.task, arm.data)
 
     def _missing(self, implementation: str) -> str | None:
         if implementation not in self._files:

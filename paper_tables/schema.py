@@ -276,6 +276,12 @@ class PaperFile(Strict):
         return self
 
 
+class Generators(Strict):
+    """`generators` of `config/tasks.yaml`: the options that each data generator takes."""
+
+    generators: dict[Name, dict[Name, KeySpec]] = {}
+
+
 class LocalData(BaseModel):
     """How a task's data set is generated; further options are the generator's own.
 

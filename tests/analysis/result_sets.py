@@ -179,8 +179,10 @@ class Bench:
         folder = self.root / "paper_tables" / "romi"
         if not folder.is_dir():
             shutil.copytree(CHECKOUT / "paper_tables" / "romi", folder)
+        judged = self.plan.settings.judged
+        config = CHECKOUT / "config"
         return Workspace(
-            self.root, self.tier, TIERS, self.plan.settings.judged, ("romi",), self.plan, TITLES
+            self.root, self.tier, TIERS, judged, ("romi",), self.plan, TITLES, config=config
         )
 
     def results(self) -> Results:

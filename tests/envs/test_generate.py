@@ -1,4 +1,5 @@
-from typing import Any
+import dataclasses
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -6,10 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envs.errors import TaskError
-from envs.generate_maze2d import generate, layout
+from envs.generate_maze2d import WaypointOptions, generate, layout
 from envs.maze2d import Maze2dEnv
 from envs.metrics import wall_fraction
-from envs.tasks import all_tasks, get_task
+from envs.spec import GENERATORS
+from envs.tasks import TASKS_FILE, all_tasks, get_task
+from paper_tables.registry import read_registry
 
 MAZE2D = [name for name in all_tasks() if name.startswith("maze2d")]
 
@@ -146,3 +149,21 @@ def test_noise_changes_actions_within_their_limits() -> None:
 def test_bad_options(options: dict[str, Any], message: str) -> None:
     with pytest.raises(TaskError, match=message):
         make("maze2d-umaze-v1", **options)
+
+
+def test_options_are_declared_for_the_plan_as_they_are() -> None:
+    registry = read_registry(TASKS_FILE.parent)
+    declared = registry.generators
+    local = [task.local for task in registry.tasks.values() if task.local]
+    assert {each.generator for each in local if not each.implementation} == set(GENERATORS)
+    assert {each.generator for each in local} == set(declared)
+    fields = dataclasses.fields(WaypointOptions)
+    types = get_type_hints(WaypointOptions)
+    assert set(declared["waypoint"]) == {each.name for each in fields}
+    for each in fields:
+        key, kind = declared["waypoint"][each.name], types[each.name]
+        assert (key.default, type(key.default)) == (each.default, type(each.default))
+        if key.type == "choice":
+            assert tuple(key.choices) == get_args(kind)
+        else:
+            assert key.type == kind.__name__

@@ -72,6 +72,25 @@ def test_teleporting_without_a_flag(published_like: Maker, arrays: dict[str, Any
     )
 
 
+@pytest.mark.parametrize("ends", [1, 2, 3])
+def test_the_slip_of_the_published_files_may_last(
+    published_like: Maker, arrays: dict[str, Any], ends: int
+) -> None:
+    """Each end that follows at once lets the ball move on by one more step unseen."""
+    speed = np.abs(arrays["observations"][:1900, 2:]).max(axis=1)
+    row = int(speed[100:].argmax()) + 100
+    repeated = slice(row + 1, row + 1 + ends)
+    for key in ("observations", "rewards"):
+        arrays[key][repeated] = arrays[key][row]
+    arrays["timeouts"][row - 2 : row + 8] = False
+    arrays["timeouts"][row : row + ends] = True
+    changed = {key: arrays[key] for key in ("observations", "rewards", "timeouts")}
+    load(published_like(**changed), TASK)
+    arrays["timeouts"][row] = False
+    unflagged = published_like(**changed | {"timeouts": arrays["timeouts"]})
+    fails(unflagged, f"observations: row {row}: the next row does not follow")
+
+
 def test_a_teleport_by_one_centimetre(published_like: Maker, arrays: dict[str, Any]) -> None:
     row = int(np.flatnonzero(~arrays["timeouts"] & ~np.roll(arrays["timeouts"], 1))[700])
     arrays["observations"][row + 1 :, 0] += 0.01

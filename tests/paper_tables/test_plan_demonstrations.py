@@ -25,6 +25,9 @@ def demonstrations(project: Any, **changes: Any) -> None:
 
     def change(content: Any) -> None:  # maze-b is an alias of it in the file
         content["tasks"]["maze-a"] = {**content["tasks"]["maze-a"], "data": data}
+        content["generators"] = {
+            "expert": {"demonstrations": {"default": 20, "type": "int", "source": "a test"}}
+        }
 
     project.edit(TASKS, change)
 
