@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,8 +99,7 @@ def main(entry: Callable[[], None]) -> None:
     try:
         entry()
     except EXPECTED_ERRORS as error:
-        text = " ".join(str(error).split()) or type(error).__name__
-        print(f"error: {text}", file=sys.stderr)
+        files.tell(f"error: {files.explain(error)}")
         raise SystemExit(BAD_INPUT) from None
 
 
