@@ -23,7 +23,9 @@ TASK = "maze2d-umaze-v1"
 TIER = "faults"
 TRANSITIONS = 6000
 MODULES = ("envs.datasets", "algos.fit", "algos.train", "algos.evaluate", "analysis.report")
-VOLATILE = ("wall_seconds", "cpu_seconds", "peak_memory_bytes")  # what may differ between two runs
+#: What may differ between two runs; versions have the commit, which may change under a long test.
+VOLATILE = ("wall_seconds", "cpu_seconds", "peak_memory_bytes", "versions")
+NOT_COMPARED = (".png", ".pdf", ".md", ".tex")  # pictures, and tables with versions below them
 LOCKED = "Directory cannot be locked"
 PATIENCE = 300.0  # seconds of wall time for anything on a busy machine
 SMALL = {"networks": "small", "dynamics.hidden": 16}
@@ -175,11 +177,11 @@ class Project:
                 parse(path)
 
     def metrics(self) -> dict[str, Any]:
-        """What the runs recorded, by file: bytes, or JSON without times and memory."""
+        """What the runs recorded, by file: bytes, or JSON without what may differ."""
         found: dict[str, Any] = {}
         for path in self.files():
             name = str(path.relative_to(self.root))
-            if "scratch" in path.parts or path.suffix in (".png", ".pdf"):
+            if "scratch" in path.parts or path.suffix in NOT_COMPARED:
                 continue
             if path.suffix == ".json":
                 record = json.loads(path.read_text(encoding="utf-8"))
