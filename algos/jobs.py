@@ -71,10 +71,9 @@ def _warn_of_emulation(spec: JobSpec, device: torch.device) -> None:
         return
     if machine.cpu_flags() and not machine.bfloat16_units():
         known = ", ".join(machine.BFLOAT16_UNITS)
-        print(
+        files.tell(
             f"warning: precision bfloat16 on a CPU without units for it ({known}): products are emulated, "
-            "many times slower than float32; use precision float32 here",
-            file=sys.stderr,
+            "many times slower than float32; use precision float32 here"
         )
 
 

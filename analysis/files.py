@@ -24,7 +24,7 @@ def write_bytes(path: Path, content: bytes) -> Path:
         _replace(path, content)
     except OSError as error:
         raise AnalysisError(
-            f"{path}: {error.strerror}; make room or make its folder writable, then run again"
+            f"{path}: {error.strerror or error}; make room or make its folder writable, then run again"
         ) from error
     return path
 
