@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,10 +71,9 @@ def _warn_of_emulation(spec: JobSpec, device: torch.device) -> None:
         return
     if machine.cpu_flags() and not machine.bfloat16_units():
         known = ", ".join(machine.BFLOAT16_UNITS)
-        print(
+        files.tell(
             f"warning: precision bfloat16 on a CPU without units for it ({known}): products are emulated, "
-            "many times slower than float32; use precision float32 here",
-            file=sys.stderr,
+            "many times slower than float32; use precision float32 here"
         )
 
 
@@ -100,8 +98,7 @@ def main(entry: Callable[[], None]) -> None:
     try:
         entry()
     except EXPECTED_ERRORS as error:
-        text = " ".join(str(error).split()) or type(error).__name__
-        print(f"error: {text}", file=sys.stderr)
+        files.tell(f"error: {files.explain(error)}")
         raise SystemExit(BAD_INPUT) from None
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from algos.core.files import write_json
+from algos.core.files import explain, tell, write_json
 
 EVALUATION = "evaluation.json"
+BAD_INPUT = 2
 
 
 def merge(argv: Sequence[str] | None = None) -> None:
@@ -25,7 +25,11 @@ def merge(argv: Sequence[str] | None = None) -> None:
     if evaluation["digest"] != record["digest"]:
         raise SystemExit(f"error: {args.run / EVALUATION}: of another run; delete it and run again")
     record["evaluation"] = {k: v for k, v in evaluation.items() if k != "digest"}
-    write_json(args.out, record)
+    try:
+        write_json(args.out, record)
+    except OSError as error:
+        tell(f"error: {explain(error)}")
+        raise SystemExit(BAD_INPUT) from None
 
 
 def read(path: Path) -> Any:
@@ -33,8 +37,8 @@ def read(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as error:
-        print(f"error: {path}: not readable ({error}); delete it and run again", file=sys.stderr)
-        raise SystemExit(2) from None
+        tell(f"error: {path}: not readable ({error}); delete it and run again")
+        raise SystemExit(BAD_INPUT) from None
 
 
 if __name__ == "__main__":

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
+import glob
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +20,10 @@ import numpy as np
 #: Arrays every file has; all have one row a transition.
 REQUIRED = ("observations", "actions", "rewards", "terminals", "timeouts")
 SPACE_MARGIN = 1.1  # free space asked for, relative to the arrays
+REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space"),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "make its folder writable"),
+}
 
 
 def array_digest(arrays: Mapping[str, np.ndarray]) -> str:
@@ -44,15 +52,52 @@ def require_space(folder: Path, needed: int, what: str) -> None:
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """A temporary name in the same folder that becomes ``path`` when the block ends without an error."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """A temporary name on the same disk that becomes ``path`` when the block ends without an error.
+
+    It lies in a folder of its own, locked while this process lives: what a killed process left is removed by the
+    next one that writes ``path``.
+
+    Raises:
+        OSError: it cannot be written; one line that names ``path`` and the remedy.
+    """
     try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        _remove_leftovers(path)
+        with _private_folder(path) as folder:
+            temporary = folder / path.name
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        remedy = REMEDIES.get(error.errno, "see to it")
+        raise OSError(f"{path}: {os.strerror(error.errno)}; {remedy}, then run again") from error
+
+
+@contextlib.contextmanager
+def _private_folder(path: Path) -> Iterator[Path]:
+    prefix, suffix = f".{path.name}.", ".tmp"
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix, suffix=suffix) as name:
+        handle = os.open(name, os.O_RDONLY)
+        try:
+            with contextlib.suppress(OSError):  # not every file system has locks
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            yield Path(name)
+        finally:
+            os.close(handle)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what writers of ``path`` left behind that were killed: nobody holds the lock."""
+    for rest in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        with contextlib.suppress(OSError):
+            handle = os.open(rest, os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(rest)
+            finally:
+                os.close(handle)
 
 
 def write(path: Path, arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any]) -> str:

@@ -6,9 +6,11 @@ atomically as a whole. Nothing is ever unpickled.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
+import re
 import socket
 from pathlib import Path
 from types import TracebackType
@@ -58,13 +60,26 @@ def unflatten(skeleton: Any, tensors: dict[str, Tensor]) -> Any:
 
 
 def save(path: Path, state: Any) -> None:
-    """Write nested dicts and lists of tensors and JSON values to one safetensors file, atomically."""
+    """Write nested dicts and lists of tensors and JSON values to one safetensors file, atomically.
+
+    Raises:
+        OSError: no room, or the folder cannot be written.
+    """
     tensors, skeleton = flatten(state)
     unique = {name: tensor.clone() for name, tensor in tensors.items()}
     size = sum(tensor.numel() * tensor.element_size() for tensor in unique.values())
-    require_space(path.parent, 2 * size + 1_000_000, "a checkpoint")
+    require_space(path.parent, 2 * size + 1_000_000, path.name)
     with atomic_path(path) as temporary:
-        save_file(unique, str(temporary), metadata={"document": json.dumps(skeleton)})
+        try:
+            save_file(unique, str(temporary), metadata={"document": json.dumps(skeleton)})
+        except SafetensorError as error:
+            raise _system_error(error) from error
+
+
+def _system_error(error: SafetensorError) -> OSError:
+    """safetensors wraps the system's errors in one of its own, with their number in the text."""
+    found = re.search(r"os error (\d+)", str(error))
+    return OSError(int(found.group(1)) if found else errno.EIO, str(error))
 
 
 def load(path: Path) -> Any:

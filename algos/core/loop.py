@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,10 +21,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from algos.core import checkpoint
+from algos.core import checkpoint, files
 from algos.core.progress import Heartbeat, progress_bar
 
-CHECKPOINT_SECONDS = 120.0
+CHECKPOINT_SECONDS = float(os.environ.get("HINDCAST_CHECKPOINT_SECONDS", "120"))
 
 
 class Learner(Protocol):
@@ -136,6 +136,7 @@ class Loop:
                 history.cpu_seconds = before.cpu + now.cpu - self.started.cpu
                 if stop:
                     self._save(history, pending)
+                    self._say_goodbye(history, stop[0])
                     raise Interrupted(128 + stop[0])
                 if now.wall - saved > CHECKPOINT_SECONDS:
                     self._save_if_possible(history, pending)
@@ -143,6 +144,12 @@ class Loop:
         self._save(history, pending)
         heartbeat.stop()
         return history
+
+    def _say_goodbye(self, history: History, number: int) -> None:
+        files.tell(
+            f"{self.label}: stopped by {signal.Signals(number).name} at update {history.update:,}; "
+            f"the same command goes on from {self.scratch / checkpoint.CHECKPOINT}"
+        )
 
     def _goes_on(self, history: History) -> bool:
         some_alive = None in history.failures
@@ -211,7 +218,7 @@ class Loop:
                 f"{self.digest[:12]}); delete its folder to start this job afresh"
             )
         if saved["inputs"] != self.inputs:
-            print(f"{path}: made on other data or fits; starting afresh", file=sys.stderr)
+            files.tell(f"{path}: made on other data or fits; starting afresh")
             return self._beginning()
         self.learner.restore(saved["learner"])
         return History(**saved["history"]), saved["pending"]
@@ -227,7 +234,7 @@ class Loop:
         try:
             self._save(history, pending)
         except OSError as error:
-            print(f"no checkpoint at update {history.update}: {error}", file=sys.stderr)
+            files.tell(f"no checkpoint at update {history.update}: {files.explain(error)}")
 
     def _save(self, history: History, pending: Tensor) -> None:
         state = {

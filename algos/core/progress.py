@@ -55,6 +55,7 @@ class Heartbeat:
 
     def __init__(self, folder: Path, label: str, total: int, done: int) -> None:
         self.path, self.label, self.total, self.first = folder / HEARTBEAT, label, total, done
+        self._temporary = self.path.with_suffix(".tmp")
         self.started = self.last = time.time()
 
     def beat(self, done: int) -> None:
@@ -65,13 +66,13 @@ class Heartbeat:
         self.last = now
         rate = (done - self.first) / (now - self.started)
         state = {"label": self.label, "done": done, "total": self.total, "rate": rate}
-        temporary = self.path.with_suffix(".tmp")
-        temporary.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(
-            json.dumps(state | {"pid": os.getpid(), "time": now}), encoding="utf-8"
-        )
-        temporary.replace(self.path)
+        text = json.dumps(state | {"pid": os.getpid(), "time": now})
+        with contextlib.suppress(OSError):  # a full disk: news of the work must not end it
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._temporary.write_text(text, encoding="utf-8")
+            self._temporary.replace(self.path)
 
     def stop(self) -> None:
         """The job has ended: remove the file."""
+        self._temporary.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)

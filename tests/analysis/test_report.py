@@ -110,7 +110,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(
         raise OSError("disk full")
 
     monkeypatch.setattr("os.fsync", broken)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(AnalysisError, match=r"b\.txt: disk full; make room"):
         write_text(path, "new")
     assert path.read_text() == "old"
     assert [entry.name for entry in path.parent.iterdir()] == ["b.txt"]

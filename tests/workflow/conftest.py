@@ -7,13 +7,16 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from tests.workflow import faults
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -172,3 +175,37 @@ def fresh(tmp_path: Path) -> Workflow:
     """A project in which nothing ran yet."""
     (tmp_path / "fresh").mkdir()
     return build(tmp_path / "fresh")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An undisturbed run: its folder, what it recorded, and the CPU seconds of each kind of job."""
+
+    project: faults.Project
+    metrics: dict[str, Any]
+    seconds: dict[str, float]
+
+
+@pytest.fixture(scope="session")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    """The small real project, run without a fault; copy it before changing anything."""
+    project = faults.build(tmp_path_factory.mktemp("reference") / "project")
+    call, seconds = project.start(), dict.fromkeys(faults.MODULES, 0.0)
+    while call.poll() is None:
+        for pid, module in project.jobs().items():
+            used = faults.cpu_seconds(pid)
+            seconds[module] = max(seconds[module], used if used < float("inf") else 0.0)
+        time.sleep(0.1)
+    assert call.returncode == 0, project.output()
+    project.check_files()
+    assert project.leftovers() == []
+    return Reference(project, project.metrics(), seconds)
+
+
+@pytest.fixture
+def ran(reference: Reference, tmp_path: Path) -> Iterator[faults.Project]:
+    """An own copy of the undisturbed run; whatever is left running at the end is killed."""
+    shutil.copytree(reference.project.root, tmp_path / "ran", symlinks=True)
+    project = faults.Project(tmp_path / "ran")
+    yield project
+    project.stop()

@@ -55,7 +55,7 @@ def test_too_little_space_is_said_before_writing(
     usage = type("usage", (), {"free": 5})
     monkeypatch.setattr(files.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(
-        files.OutOfSpaceError, match="a checkpoint needs 1 MB but only 0 MB are free; free"
+        files.OutOfSpaceError, match=r"x\.safetensors needs 1 MB but only 0 MB are free; free"
     ):
         save(tmp_path / "x.safetensors", {"a": torch.zeros(2)})
     assert os.listdir(tmp_path) == []

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from algos.core import checkpoint
@@ -87,11 +88,17 @@ def test_training_ends_when_every_run_has_failed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stop_at", [0, 6, 9, 13, 20])
-def test_sigterm_checkpoints_and_the_rest_is_the_same(tmp_path: Path, stop_at: int) -> None:
+def test_sigterm_checkpoints_and_the_rest_is_the_same(
+    tmp_path: Path, stop_at: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     whole = loop(Counter(), tmp_path / "whole").run()
     with pytest.raises(Interrupted) as stopped:
         loop(Counter(stop_at=stop_at), tmp_path / "cut").run()
     assert stopped.value.code == 128 + signal.SIGTERM
+    assert capsys.readouterr().err == (
+        f"train: stopped by SIGTERM at update {stop_at + 1}; "
+        f"the same command goes on from {tmp_path / 'cut' / CHECKPOINT}\n"
+    )
     second = Counter()
     resumed = loop(second, tmp_path / "cut").run()
     assert second.seen == list(range(stop_at + 1, 25))
@@ -138,18 +145,21 @@ def test_a_full_disk_during_training_costs_a_checkpoint_not_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("algos.core.loop.CHECKPOINT_SECONDS", -1.0)
-    real, calls = checkpoint.save, []
+    real, calls = checkpoint.save_file, []
 
-    def full_at_first(path: Path, state: Any) -> None:
-        calls.append(path)
-        if len(calls) < 3:
-            raise OSError(28, "No space left on device")
-        real(path, state)
+    def full_at_first(*arguments: Any, **more: Any) -> None:
+        calls.append(arguments)
+        if len(calls) < 3:  # as safetensors says it
+            raise SafetensorError("I/O error: No space left on device (os error 28)")
+        real(*arguments, **more)
 
-    monkeypatch.setattr(checkpoint, "save", full_at_first)
+    monkeypatch.setattr(checkpoint, "save_file", full_at_first)
     history = loop(Counter(), tmp_path).run()
     assert history.update == 25
-    assert "no checkpoint at update 7: [Errno 28] No space left" in capsys.readouterr().err
+    said = capsys.readouterr().err.splitlines()
+    place = tmp_path / CHECKPOINT
+    assert said[0].startswith(f"no checkpoint at update 7: {place}: No space left on device")
+    assert "free some space" in said[0] and len(said) == 2
     assert (tmp_path / CHECKPOINT).exists()
 
 
