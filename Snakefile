@@ -204,6 +204,7 @@ rule tables:
     input:
         lambda wildcards: GRID.report_inputs(wildcards.tier),
     output:
+        [report(file, **entry) for file, entry in GRID.report_entries().items()],
         GRID.report_files(),
     log:
         PLACES.log("report", "tables"),

@@ -41,8 +41,12 @@ STANDS_IN = {"mean_q": "overestimation"}
 FEWEST_FOR_BAND = 3
 #: Letters that fit a line of the caption.
 CAPTION_WIDTH = 175
-#: Matplotlib writes the date into PDF files, which would make equal figures differ.
-_METADATA: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "png": {"Software": None}}
+#: Matplotlib writes the date into files, which would make equal figures differ.
+_METADATA: dict[str, dict[str, Any]] = {
+    "pdf": {"CreationDate": None},
+    "png": {"Software": None},
+    "svg": {"Date": None},
+}
 
 
 @dataclass(frozen=True)
@@ -249,9 +253,9 @@ def draw(task: str, caption: str, series: Sequence[Series]) -> Figure:
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write `stem`.png and `stem`.pdf atomically and close the figure."""
+    """Write `stem`.png, `stem`.pdf and `stem`.svg atomically and close the figure."""
     written = []
-    for suffix in ("png", "pdf"):
+    for suffix in _METADATA:
         buffer = io.BytesIO()
         figure.savefig(buffer, format=suffix, metadata=_METADATA[suffix])
         written.append(write_bytes(stem.with_name(f"{stem.name}.{suffix}"), buffer.getvalue()))

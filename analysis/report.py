@@ -1,4 +1,4 @@
-"""Everything that a tier's results are turned into: ledger, tables, curves and summary.
+"""Everything that a tier's results are turned into: ledger, tables, figures, summary and page.
 
 ``python -m analysis.report --tier quick [--paper romi]``
 """
@@ -20,7 +20,9 @@ from analysis.labels import setting
 from analysis.layout import Curves, experiment_of
 from analysis.load import ArmResult, Results
 from analysis.published import Published
-from analysis.render import FORMATS
+from analysis.render_html import FORMATS
+from analysis.report_html import write_page
+from analysis.report_page import Exhibits, build_page
 from analysis.settings_tables import write_settings_tables
 from analysis.summary import markdown, read_summary
 from analysis.tables import Table, build_table
@@ -92,14 +94,21 @@ def write_report(space: Workspace, results: Results) -> str:
     """Write everything for the papers of `space` and return the summary as Markdown."""
     entries = claims.judge_all(space, results)
     claims.write(entries, space)
+    exhibits: dict[str, Exhibits] = {}
     for paper in space.papers:
         own = [entry for entry in entries if entry.claim.paper == paper]
-        write_tables(space, paper, results, own)
-        write_settings_tables(space, paper)
-        write_curves(space, paper, results)
-        write_case_studies(space, paper, results)
-        write_model_errors(space, paper, results)
-    text = markdown(read_summary(space, results))
+        tables = write_tables(space, paper, results, own)
+        settings = write_settings_tables(space, paper)
+        figures = [
+            *write_curves(space, paper, results),
+            *write_case_studies(space, paper, results),
+            *write_model_errors(space, paper, results),
+        ]
+        stems = dict.fromkeys(figure.with_suffix("") for figure in figures)
+        exhibits[paper] = Exhibits(tuple(tables), tuple(stems), tuple(settings))
+    summary = read_summary(space, results)
+    write_page(build_page(space, results, entries, exhibits, summary), space)
+    text = markdown(summary)
     write_text(space.root / TierPaths(space.tier).summary, text)
     return text
 
@@ -112,7 +121,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for problem in results.problems:
             print(f"warning: {problem}", file=sys.stderr)
         write_report(space, results)
-        print(f"{space.root / TierPaths(space.tier).summary}")
+        paths = TierPaths(space.tier)
+        print(f"{space.root / paths.summary}\n{space.root / paths.report}")
 
     return command_line(run, "Write the tables, figures and ledger of a tier.", arguments)
 

@@ -8,6 +8,7 @@ import math
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal
 
 from analysis.files import write_text
@@ -15,6 +16,7 @@ from analysis.labels import DASH, MINUS
 from analysis.layout import Section, TableLayout
 from analysis.published import Published, Value
 from analysis.render import escape_latex, escape_markdown, markdown_line
+from analysis.render_html import Cell, Group, Line, TableView, as_page, slug
 from analysis.workspace import Workspace
 from paper_tables.errors import PlanError, unknown
 from paper_tables.paths import BASE_CELL, TierPaths
@@ -221,7 +223,30 @@ def latex(table: SettingsTable) -> str:
     )
 
 
-FORMATS = {"md": markdown, "csv": comma_separated, "tex": latex}
+def view(table: SettingsTable) -> TableView:
+    """The table for the HTML template; every setting is a column, and all notes stand open."""
+    groups = []
+    for title, rows in groupby(table.rows, key=lambda row: row.section):
+        lines = [Line(row.task, tuple(map(Cell, cells(row)))) for row in rows]
+        groups.append(Group(title, tuple(lines), filled=True))
+    return TableView(
+        anchor=f"table-{slug(table.label)}",
+        caption=table.caption,
+        columns=("Task", *table.columns),
+        numeric=(False, *(True for _ in table.columns)),
+        groups=tuple(groups),
+        rest=(),
+        warnings=table.notes,
+        notes=(),
+    )
+
+
+def html(table: SettingsTable) -> str:
+    """The table as a page of its own."""
+    return as_page(view(table))
+
+
+FORMATS = {"md": markdown, "csv": comma_separated, "tex": latex, "html": html}
 
 
 def write_settings_tables(space: Workspace, paper: str) -> list[SettingsTable]:

@@ -97,6 +97,8 @@ _SETTINGS: dict[str, Any] = {
     # Editable text in the PDF; Type 3 fonts are refused by many publishers.
     "pdf.fonttype": 42,
     "ps.fonttype": 42,
+    # Names inside SVG files are made of this and the content: equal figures get equal files.
+    "svg.hashsalt": "hindcast",
     "figure.dpi": 100,
     "savefig.dpi": 220,
     "axes.unicode_minus": True,

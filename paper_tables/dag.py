@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,19 @@ PAPER_FILES = ("claims.csv", "reference.csv", "tables.yaml")
 
 #: Files of a fit that training reads.
 FIT_INPUTS = paths.FIT_FILES[:2]
+
+
+#: The format of a table that Snakemake's own report shows.
+REPORT_FORMAT = "html"
+
+
+def _entry(caption: str, category: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    """Flags of a file in Snakemake's own report; captions lie beside the workflow."""
+    return {
+        "caption": f"workflow/report/{caption}.rst",
+        "category": category,
+        "labels": {**labels, "tier": "{tier}"},
+    }
 
 
 class Dag:
@@ -132,8 +145,9 @@ class Dag:
         return ["--fits", *(f"{slot}={folder}" for slot, folder in items)] if folders else []
 
     def tier_files(self, tier: str) -> list[str]:
-        """What a whole tier comes down to: its summary, and every result, also one that got lost."""
-        return [paths.TierPaths(tier).summary, *self.report_inputs(tier)]
+        """What a whole tier comes down to: its pages, and every result, also one that got lost."""
+        place = paths.TierPaths(tier)
+        return [place.summary, place.report, *self.report_inputs(tier)]
 
     def report_inputs(self, tier: str) -> list[str]:
         """Everything that the report of a tier is made of."""
@@ -176,15 +190,34 @@ class Dag:
         }
         return sha256(content)
 
-    def report_files(self) -> list[str]:
-        """Files that the report of a tier always writes; `{tier}` is left for the rule."""
-        place = paths.TierPaths("{tier}")
-        files = [place.claims, place.summary]
+    def _tables(self) -> Iterator[tuple[str, str]]:
+        """Paper and name of every table that is written."""
         for paper in read_papers(self.papers_dir):
             layout = self.papers_dir / paper / "tables.yaml"
             tables = read_yaml(layout).get("tables", {}) if layout.is_file() else {}
-            files += [place.table(paper, n, s) for n in tables for s in paths.TABLE_FORMATS]
-        return files
+            yield from ((paper, name) for name in tables)
+
+    def report_files(self) -> list[str]:
+        """Files that the report of a tier always writes, but for those of `report_entries`.
+
+        `{tier}` is left for the rule.
+        """
+        place = paths.TierPaths("{tier}")
+        formats = [suffix for suffix in paths.TABLE_FORMATS if suffix != REPORT_FORMAT]
+        tables = [place.table(*table, suffix) for table in self._tables() for suffix in formats]
+        return [place.summary, *tables]
+
+    def report_entries(self) -> dict[str, dict[str, Any]]:
+        """The other files of a report, which `snakemake --report` shows: their flags by file."""
+        place = paths.TierPaths("{tier}")
+        entries = {
+            place.claims: _entry("claims", "Overview", {"content": "claims and verdicts"}),
+            place.report: _entry("page", "Overview", {"content": "the whole report"}),
+        }
+        for paper, name in self._tables():
+            file = place.table(paper, name, REPORT_FORMAT)
+            entries[file] = _entry("table", paper, {"content": name.replace("_", " ")})
+        return entries
 
     def write_cell_names(self) -> None:
         """Spell out, beside the seeds, the cells whose name is too long for a folder."""

@@ -18,7 +18,7 @@ FIT_FILES = ("fit.json", "model.safetensors", "progress.csv")
 RESULT_FILE = "result.json"
 EVALUATION_FILE = "evaluation.json"
 DIAGNOSIS_FILES = ("diagnosis.json", "diagnosis.npz")
-TABLE_FORMATS = ("md", "csv", "tex")
+TABLE_FORMATS = ("md", "csv", "tex", "html")
 CELL_NAME_FILE = "cell.txt"
 
 
@@ -93,6 +93,11 @@ class TierPaths:
     def summary(self) -> str:
         """The page printed at the end."""
         return f"{self.root}/summary.md"
+
+    @property
+    def report(self) -> str:
+        """The page that shows everything, with the runs behind every number."""
+        return f"{self.root}/report.html"
 
     def log(self, rule: str, name: str) -> str:
         """Log of one job; `name` is the job's own path below its kind."""

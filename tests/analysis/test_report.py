@@ -19,6 +19,7 @@ from analysis import curves, report, style, summary
 from analysis.errors import AnalysisError
 from analysis.files import write_text
 from analysis.workspace import open_workspace
+from paper_tables.paths import TABLE_FORMATS
 
 
 @pytest.fixture
@@ -29,9 +30,9 @@ def written(standard: Bench) -> Bench:
 
 def test_every_declared_output_is_written(written: Bench) -> None:
     folder = written.root / "results" / "quick"
-    expected = ["claims.csv", "summary.md"]
-    expected += [f"tables/romi/table3.{suffix}" for suffix in ("md", "csv", "tex")]
-    expected += [f"figures/romi/curves_{UMAZE}.{suffix}" for suffix in ("png", "pdf")]
+    expected = ["claims.csv", "summary.md", "report.html"]
+    expected += [f"tables/romi/table3.{suffix}" for suffix in TABLE_FORMATS]
+    expected += [f"figures/romi/curves_{UMAZE}.{suffix}" for suffix in ("png", "pdf", "svg")]
     for name in expected:
         assert (folder / name).stat().st_size > 100, name
     leftovers = [path for path in folder.rglob("*") if path.name.startswith(".")]

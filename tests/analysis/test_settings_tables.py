@@ -152,7 +152,7 @@ def test_the_report_writes_them_without_any_run(bench: Bench) -> None:
     settings_tables.write_settings_tables(bench.space, "romi")
     folder = bench.root / "results/quick/tables/romi"
     assert sorted(path.name for path in folder.iterdir()) == [
-        f"table{n}.{suffix}" for n in (6, 7) for suffix in ("csv", "md", "tex")
+        f"table{n}.{suffix}" for n in (6, 7) for suffix in ("csv", "html", "md", "tex")
     ]
 
 

@@ -147,7 +147,8 @@ def build(root: Path) -> Workflow:
     (root / "paper_tables/romi/experiments.yaml").write_text(yaml.safe_dump(PAPER))
     (root / "paper_tables/romi/tables.yaml").write_text("tables: {table3: {}}\n")
     (root / "config/tiers.yaml").write_text(yaml.safe_dump({"tiers": TIERS}))
-    files = ["claims.csv", "summary.md", *(f"tables/romi/table3.{s}" for s in ("md", "csv", "tex"))]
+    files = ["claims.csv", "summary.md", "report.html"]
+    files += [f"tables/romi/table3.{suffix}" for suffix in ("md", "csv", "tex", "html")]
     (root / "report_files").write_text("\n".join(f"results/{{tier}}/{name}" for name in files))
     (root / "bin").mkdir()
     (root / "bin/python").write_text(SHIM)
