@@ -14,7 +14,7 @@ from analysis.layout import TableLayout, read_layout
 from analysis.published import Published, Value, read_published
 from analysis.settings_tables import SettingsTable, build, compare
 from paper_tables.errors import PlanError
-from paper_tables.registry import read_registry
+from paper_tables.registry import read_papers, read_registry
 from paper_tables.schema import parse
 
 ROMI = CHECKOUT / "paper_tables" / "romi"
@@ -187,3 +187,14 @@ def test_what_is_not_configured_is_named(
 def test_a_layout_that_mixes_kinds_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(PlanError, match=r"table of settings has|comparison has"):
         layout(TABLE7, **changes)
+
+
+@pytest.mark.parametrize("paper", sorted(read_papers(CHECKOUT / "paper_tables")))
+def test_settings_of_every_paper_are_those_published(paper: str) -> None:
+    folder = CHECKOUT / "paper_tables" / paper
+    for name, table in read_layout(folder / "tables.yaml", TIERS).tables.items():
+        if table.kind == "settings":
+            built = build(name, table, REGISTRY, read_published(folder / "reference.csv"))
+            marks = Counter(each.difference for row in built.rows for each in row.settings)
+            assert marks["same"] + marks["rounded"] >= 4, f"{name}: {marks}"
+            assert not marks["different"], f"{name}: {marks}"
