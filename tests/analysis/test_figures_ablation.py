@@ -88,7 +88,9 @@ def test_the_suites_figure_is_written(tmp_path: Path) -> None:
     bench.arms = [replace(arm, paper="suite") for arm in bench.arms]
     shutil.copytree(result_sets.CHECKOUT / "paper_tables/suite", tmp_path / "paper_tables/suite")
     written = case_studies.write_case_studies(bench.space, "suite", bench.results())
-    assert [path.name for path in written] == ["rollout_length.png", "rollout_length.pdf"]
+    assert [path.name for path in written] == [
+        f"rollout_length.{kind}" for kind in ("pdf", "png", "svg")
+    ]
     assert all(path.stat().st_size > 5_000 for path in written)
 
 

@@ -110,7 +110,7 @@ def test_the_report_writes_romis_figures_of_tier_hour(bench: Bench) -> None:
     fit_arm(hour, {0: [point(9, 0.1, 0.1)]}, experiment="table5_capped", progress=False, task="x")
     report.write_report(hour.space, hour.results())
     figures = sorted(p.name for p in (hour.root / "results/hour/figures/romi").iterdir())
-    assert figures == [f"figure_model_error_{UMAZE}.{kind}" for kind in ("pdf", "png")]
+    assert figures == [f"figure_model_error_{UMAZE}.{kind}" for kind in ("pdf", "png", "svg")]
     table = (hour.root / "results/hour/tables/romi/table5_outputs.csv").read_text()
     line = next(x for x in table.splitlines() if "backward model: reward" in x)
     assert line.startswith(f"hour,maze2d,{UMAZE},backward model: reward,mse_reward,0.010125,")
