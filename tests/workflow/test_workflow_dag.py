@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from analysis.claim_file import COLUMNS
+
 TASK = "maze2d-umaze-v1"
 PAPER = "paper_tables/romi/experiments.yaml"
 TIERS = "config/tiers.yaml"
@@ -156,11 +158,15 @@ def test_what_is_not_computed_differently_does_not_run_again(done: Any) -> None:
     assert done.planned("all") == set()
 
 
+#: The plan reads the arms of claims: a file of them has its columns.
+EMPTY = {"claims.csv": f"{','.join(COLUMNS)}\n"}
+
+
 @pytest.mark.parametrize("name", ["claims.csv", "reference.csv", "tables.yaml"])
 def test_what_a_paper_says_rebuilds_the_tables(done: Any, name: str) -> None:
     path = done.root / "paper_tables/romi" / name
-    before = path.read_text() if path.exists() else ""
-    path.write_text(f"{before}# another line\n")
+    before = path.read_text() if path.exists() else EMPTY.get(name, "")
+    path.write_text(before if name in EMPTY else f"{before}# another line\n")
     assert done.planned("all") == {REPORT}
 
 
