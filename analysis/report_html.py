@@ -41,7 +41,8 @@ def policy() -> str:
 def render_page(page: Page) -> str:
     """The report as one HTML file."""
     template = environment().get_template("report.html.j2")
-    return template.render(page=page, policy=policy(), styles=STYLES, script=SCRIPT)
+    text = template.render(page=page, policy=policy(), styles=STYLES, script=SCRIPT)
+    return f"{text}\n"
 
 
 def write_page(page: Page, space: Workspace) -> Path:

@@ -25,7 +25,8 @@ TRANSITIONS = 6000
 MODULES = ("envs.datasets", "algos.fit", "algos.train", "algos.evaluate", "analysis.report")
 #: What may differ between two runs; versions have the commit, which may change under a long test.
 VOLATILE = ("wall_seconds", "cpu_seconds", "peak_memory_bytes", "versions")
-NOT_COMPARED = (".png", ".pdf", ".md", ".tex")  # pictures, and tables with versions below them
+# Pictures, and pages and tables with versions in them.
+NOT_COMPARED = (".png", ".pdf", ".svg", ".md", ".tex", ".html")
 LOCKED = "Directory cannot be locked"
 PATIENCE = 300.0  # seconds of wall time for anything on a busy machine
 SMALL = {"networks": "small", "dynamics.hidden": 16}

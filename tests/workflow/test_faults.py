@@ -19,7 +19,9 @@ from tests.workflow.conftest import Reference
 KILLS = 10
 SEED = 7
 FITS, RUNS, SCRATCH = (f"results/faults/{name}" for name in ("fits", "runs", "scratch"))
-REPORT = ("results/faults/summary.md", "results/faults/tables", "results/faults/claims.csv")
+REPORT = tuple(
+    f"results/faults/{name}" for name in ("summary.md", "tables", "claims.csv", "report.html")
+)
 #: What each kind of job makes; as long as it is missing, such a job can be hit.
 MADE = {
     "envs.datasets": "data/**/*.hdf5",
