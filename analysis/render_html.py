@@ -209,7 +209,8 @@ def _warns(note: str, table: Table) -> bool:
 
 def as_page(table: TableView) -> str:
     """A table as a page of its own: one file, no script, nothing loaded from elsewhere."""
-    return environment().get_template("table.html.j2").render(table=table)
+    text = environment().get_template("table.html.j2").render(table=table)
+    return f"{text}\n"
 
 
 def html(table: Table) -> str:
