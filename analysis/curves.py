@@ -201,14 +201,7 @@ def _legend(figure: Figure, series: Sequence[Series]) -> None:
         line = Line2D([], [], color=look.colour, marker=look.marker, label=entry.title)
         line.set(linestyle=look.dash, linewidth=1.7, markersize=4.5, markeredgecolor="white")
         handles.append(line)
-    figure.legend(
-        handles=handles,
-        loc="outside upper right",
-        ncols=len(handles),
-        frameon=False,
-        handlelength=3.2,
-        columnspacing=1.8,
-    )
+    style.legend(figure, handles, columnspacing=1.8)
 
 
 def _panels(series: Sequence[Series]) -> list[tuple[str, str, str]]:

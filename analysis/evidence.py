@@ -49,7 +49,7 @@ def find(
         for name in names.split("+")
         for arm in results.select(f"{paper}/{name}", pattern.algo, task)
     ]
-    fitting = [arm for arm in arms if arm.has(pattern.settings)]
+    fitting = [arm for arm in arms if pattern.fits(arm.declared)]
     if not fitting:
         return None, f"tier {results.tier} has no such arm in experiment {names}"
     sizes = [arm.arm.cell.count("=") for arm in fitting]

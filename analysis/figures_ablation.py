@@ -133,13 +133,7 @@ def draw(panels: dict[str, list[Line]], label: str, unit: str, caption: str) -> 
         axes.spines[["top", "right"]].set_visible(False)
     grid[0][0].set_ylabel(unit)
     handles = {h.get_label(): h for axes in grid[0] for h in axes.get_legend_handles_labels()[0]}
-    figure.legend(
-        handles=list(handles.values()),
-        loc="outside upper right",
-        ncols=len(handles),
-        frameon=False,
-        handlelength=3.2,
-    )
+    style.legend(figure, list(handles.values()))
     text = textwrap.fill(caption, int(CAPTION_LETTERS_PER_INCH * width))
     figure.supxlabel(text, x=0.005, ha="left", fontsize=6.2, color="#666666")
     return figure

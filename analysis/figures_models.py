@@ -188,13 +188,7 @@ def _legend(figure: Figure, models: Sequence[Model]) -> None:
         handle = Line2D([], [], color=look.colour, linewidth=1.7, label=text)
         handle.set(linestyle=look.dash)
         handles.append(handle)
-    figure.legend(
-        handles=handles,
-        loc="outside upper right",
-        ncols=len(handles),
-        frameon=False,
-        handlelength=3.2,
-    )
+    style.legend(figure, handles)
 
 
 def draw(task: str, outputs: dict[str, str], models: Sequence[Model], caption: str) -> Figure:

@@ -8,7 +8,6 @@ read.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -80,13 +79,9 @@ class ArmResult:
         return {source for record in self.records for source in record.sources}
 
     @cached_property
-    def _known(self) -> dict[str, str]:
-        declared = {**self.arm.hyperparameters, **self.arm.overrides}
-        return {key: str(value).lower() for key, value in declared.items()}
-
-    def has(self, settings: Mapping[str, Any]) -> bool:
-        """Whether the arm was declared with these settings, given as text."""
-        return all(self._known.get(key) == str(value).lower() for key, value in settings.items())
+    def declared(self) -> dict[str, Any]:
+        """Hyperparameters and overrides that the arm was declared with."""
+        return {**self.arm.hyperparameters, **self.arm.overrides}
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,14 @@ learner keep the same colours whichever learner is used.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
 import seaborn as sns
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, YELLOW, BLACK, GREY = "#CC79A7", "#56B4E9", "#B5A900", "#000000", "#6B6B6B"
@@ -103,6 +106,18 @@ _SETTINGS: dict[str, Any] = {
     "savefig.dpi": 220,
     "axes.unicode_minus": True,
 }
+
+
+def legend(figure: Figure, handles: Sequence[Artist], **spacing: float) -> None:
+    """One line of `handles` above the panels, at the right."""
+    figure.legend(
+        handles=list(handles),
+        loc="outside upper right",
+        ncols=len(handles),
+        frameon=False,
+        handlelength=3.2,
+        **spacing,
+    )
 
 
 def apply() -> None:
