@@ -49,6 +49,13 @@ class BatchEnv(Protocol):
         """Apply ``action [N, A]`` (clipped to [-1, 1])."""
 
 
+class DisplacedBatchEnv(BatchEnv, Protocol):
+    """A batch that can also start away from the task's own start; see `envs.starts`."""
+
+    def reset_to(self, state: np.ndarray) -> np.ndarray:
+        """Start N episodes at the starts ``state [N, K]`` of a `envs.starts.StartList`: ``[N, S]`` float64."""
+
+
 def make_batch(task: str, num_envs: int) -> BatchEnv:
     """``num_envs`` environments of ``task``.
 

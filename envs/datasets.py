@@ -21,7 +21,7 @@ from envs import loader, storage
 from envs.errors import DatasetError, FetchError, TaskError
 from envs.fetch import fetch
 from envs.simulator import mujoco
-from envs.spec import GENERATORS, DataSpec, local_spec
+from envs.spec import DataSpec, generator_of, local_spec
 from envs.tasks import get_task
 
 BAD_INPUT = 2
@@ -48,13 +48,12 @@ def make(spec: DataSpec, out: Path) -> None:
 
 
 def _generate(spec: DataSpec, out: Path) -> None:
-    assert spec.generator is not None and spec.seed is not None and spec.transitions is not None
-    generator = GENERATORS[spec.generator]
+    task = get_task(spec.task)
+    generator = generator_of(task)
     generator.check_options(spec.options)
-    with _progress(f"generate {spec.task}", spec.transitions) as advance:
-        arrays = generator.generate(
-            get_task(spec.task), spec.seed, spec.transitions, spec.options, advance
-        )
+    total = spec.transitions or spec.options.get("demonstrations")
+    with _progress(f"generate {spec.task}", total) as advance:
+        arrays = generator.generate(task, spec.seed, spec.transitions, spec.options, advance)
     storage.write(
         out,
         arrays,

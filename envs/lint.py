@@ -13,7 +13,7 @@ import numpy as np
 from envs.checksums import file_sha256, recorded_sha256
 from envs.maze2d_physics import GOAL_RADIUS, MAX_SPEED, TIMESTEP, goal_distance, maze_reward
 from envs.mazes import get_maze
-from envs.storage import REQUIRED, array_digest
+from envs.storage import REQUIRED, SUCCESS, array_digest
 from envs.tasks import Task
 
 AGAIN = "delete the file and make it again"
@@ -95,7 +95,7 @@ def _shapes(arrays: Arrays, task: Task) -> Iterator[Problem]:
         "observations": (count, task.observation_dim),
         "actions": (count, task.action_dim),
     }
-    for key in REQUIRED:
+    for key in (*REQUIRED, SUCCESS):
         if key not in arrays:
             continue
         array, shape = arrays[key], wanted.get(key, (count,))
@@ -141,7 +141,7 @@ def _finite(arrays: Arrays) -> Iterator[Problem]:
 
 
 def _flags(arrays: Arrays, task: Task) -> Iterator[Problem]:
-    for key in ("terminals", "timeouts"):
+    for key in ("terminals", "timeouts", SUCCESS):
         if key in arrays:
             bad = (arrays[key] != 0) & (arrays[key] != 1)
             if bad.any():

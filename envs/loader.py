@@ -12,7 +12,7 @@ import numpy as np
 
 from envs import lint
 from envs.errors import DatasetError
-from envs.storage import read_arrays
+from envs.storage import SUCCESS, read_arrays
 from envs.tasks import Task, get_task
 
 __all__ = ["Dataset", "DatasetError", "Transitions", "load", "rows"]
@@ -39,6 +39,8 @@ class Dataset:
         generator: name of the generator, or None.
         reward_at: ``observation`` or ``next_observation``: the state that a row's reward belongs to; None where
             that cannot be seen from the data.
+        success: ``[N]`` bool, the state of a row is a success of the task (``infos/success``); None where the file
+            does not say so. Files of demonstrations do.
         spec: the data spec a file written here was made from, or None.
     """
 
@@ -53,6 +55,7 @@ class Dataset:
     source: str
     generator: str | None
     reward_at: str | None
+    success: np.ndarray | None = None
     spec: dict[str, Any] | None = None
 
     def __len__(self) -> int:
@@ -70,6 +73,7 @@ class Transitions:
         next_observation: ``[M, S]``.
         terminated: ``[M]``.
         trajectory: ``[M]``, number from 0 of the run of consecutive rows a transition belongs to.
+        success: ``[M]`` bool, the state reached is a success; None where the file does not say so.
     """
 
     observation: np.ndarray
@@ -78,6 +82,7 @@ class Transitions:
     next_observation: np.ndarray
     terminated: np.ndarray
     trajectory: np.ndarray
+    success: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.observation)
@@ -122,6 +127,7 @@ def load(path: str | Path, task: str) -> Dataset:
         source=report.source,
         generator=report.generator,
         reward_at=report.reward_at,
+        success=arrays[SUCCESS].astype(bool) if SUCCESS in arrays else None,
         spec=json.loads(str(attributes["spec"])) if "spec" in attributes else None,
     )
 
@@ -156,4 +162,5 @@ def rows(dataset: Dataset, include_terminal: bool) -> Transitions:
         next_observation=dataset.observations[1:][keep],
         terminated=terminal[keep],
         trajectory=trajectory[keep],
+        success=None if dataset.success is None else dataset.success[1:][keep],
     )

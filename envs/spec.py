@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
+import importlib.util
 import json
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from envs import generate_maze2d
 from envs.errors import TaskError, nearest
 from envs.tasks import Task, get_task
 
 SOURCES = ("local", "d4rl", "file")
-#: Generators by the name that specs use: modules with VERSION, check_options and generate.
-GENERATORS = {"waypoint": generate_maze2d}
+#: The generator of tasks that name no module of their own.
+DEFAULT_GENERATOR = "envs.generate_maze2d"
 
 
 @dataclass(frozen=True)
@@ -94,19 +95,20 @@ class DataSpec:
             raise TaskError(
                 f"spec: generator: task {task.name} has '{local['generator']}', not {self.generator!r}"
             )
-        if local["generator"] not in GENERATORS:
-            raise TaskError(
-                f"spec: generator: '{self.generator}' of task {task.name} is declared, not implemented"
-            )
-        current = GENERATORS[local["generator"]].VERSION
+        current = generator_of(task).VERSION
         if self.version != current:
             raise TaskError(
                 f"spec: version: generator {self.generator} is at version {current}, not {self.version!r}"
             )
-        for name, least in (("seed", 0), ("transitions", 2)):
+        sized = (("seed", 0), ("transitions", 2))
+        for name, least in sized[:1] if "transitions" not in local else sized:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise TaskError(f"spec: {name}: must be an integer from {least} up, got {value!r}")
+        if "transitions" not in local and self.transitions is not None:
+            raise TaskError(
+                f"spec: transitions: generator {self.generator} makes whole episodes; leave it out and set its options"
+            )
 
     def canonical(self) -> str:
         """Canonical JSON: sorted keys, no blanks, no ``path`` unless it is set."""
@@ -124,6 +126,21 @@ class DataSpec:
     def default_path(self) -> str:
         """``data/{task}/{source}-{digest8}.hdf5``, where the plan looks for it."""
         return f"data/{self.task}/{self.source}-{self.digest[:8]}.hdf5"
+
+
+def generator_of(task: Task) -> Any:
+    """The module that makes a task's data, with VERSION, check_options and generate.
+
+    Raises:
+        TaskError: it is declared, not implemented.
+    """
+    local = task.data["local"]
+    module = local.get("implementation", DEFAULT_GENERATOR)
+    if importlib.util.find_spec(module) is None:
+        raise TaskError(
+            f"spec: generator: '{local['generator']}' of task {task.name} is declared, not implemented"
+        )
+    return importlib.import_module(module)
 
 
 def local_spec(

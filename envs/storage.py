@@ -19,6 +19,8 @@ import numpy as np
 
 #: Arrays every file has; all have one row a transition.
 REQUIRED = ("observations", "actions", "rewards", "terminals", "timeouts")
+#: Optional: whether the state of a row is a success of the task.
+SUCCESS = "infos/success"
 SPACE_MARGIN = 1.1  # free space asked for, relative to the arrays
 REMEDIES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space"),

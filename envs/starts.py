@@ -1,0 +1,86 @@
+"""Displaced starts: where policies learnt from demonstrations are judged (Park and Wong 2022, section 4.3)."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from envs.errors import TaskError
+from envs.tasks import Task, get_task
+
+
+@dataclass(frozen=True)
+class StartList:
+    """M starts of a task, the same for every method and run.
+
+    Attributes:
+        task: name of the task.
+        state: what the task's batch takes in ``reset_to``, ``[M, K]`` float64.
+        cell: the cell each start lies in, ``[M]`` index into ``cell_names``; zeros where a task has no cells.
+        cell_names: one name a cell.
+    """
+
+    task: str
+    state: np.ndarray
+    cell: np.ndarray
+    cell_names: list[str]
+
+    def __len__(self) -> int:
+        return len(self.state)
+
+
+def displaced_starts(task: str, count: int) -> StartList:
+    """The fixed start list of a task: ``count`` starts, in each free cell where the task has cells.
+
+    A longer list begins with the shorter one (cell by cell).
+
+    Raises:
+        TaskError: no such task, or it has no displaced starts.
+    """
+    found = get_task(task)
+    starts: StartList = _implementation(found).displaced_starts(found, count)
+    return starts
+
+
+def read_starts(path: Path, task: str) -> StartList:
+    """Starts of a CSV file with the columns x and y (metres).
+
+    Raises:
+        TaskError: not such a file, or a start that the task does not allow; the message names the line.
+    """
+    found = get_task(task)
+    implementation = _implementation(found)
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            lines = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TaskError(f"{path}: not a readable CSV file ({error})") from None
+    if not lines:
+        raise TaskError(f"{path}: no starts; give the columns x and y and a line for each start")
+    states, cells, names = [], [], [""]
+    for number, line in enumerate(lines, start=2):
+        try:
+            place = np.array([[float(line["x"]), float(line["y"])]])
+        except (KeyError, TypeError, ValueError):
+            raise TaskError(f"{path}: line {number}: x and y must be numbers (metres)") from None
+        try:
+            one: StartList = implementation.starts_at(found, place)
+        except TaskError as error:
+            raise TaskError(f"{path}: line {number}: {error}") from None
+        states.append(one.state)
+        cells.append(one.cell)
+        names = one.cell_names
+    return StartList(task, np.concatenate(states), np.concatenate(cells), names)
+
+
+def _implementation(task: Task) -> Any:
+    kind = task.load()
+    if not hasattr(kind, "displaced_starts"):
+        raise TaskError(
+            f"task {task.name} has no displaced starts; it is judged from its own start"
+        )
+    return kind
