@@ -26,6 +26,8 @@ class RunData:
         reward: ``[N]`` float32, for trajectory returns.
         info: provenance for the result: source, generator, sha256, transitions.
         made_from: the data spec the file was generated from, None for files from elsewhere.
+        path: the file.
+        success: ``[N]`` bool, the state reached is a success; None where the file does not say so.
     """
 
     rows: Tensor
@@ -33,6 +35,8 @@ class RunData:
     reward: np.ndarray
     info: dict[str, Any]
     made_from: dict[str, Any] | None
+    path: Path
+    success: np.ndarray | None
 
 
 def layout_of(task: str) -> Layout:
@@ -95,4 +99,12 @@ def _load(
         "sha256": dataset.sha256,
         "transitions": len(packed),
     }
-    return RunData(packed.to(device), found.trajectory, found.reward, info, dataset.spec)
+    return RunData(
+        packed.to(device),
+        found.trajectory,
+        found.reward,
+        info,
+        dataset.spec,
+        file,
+        found.success,
+    )

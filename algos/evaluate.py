@@ -1,7 +1,7 @@
-"""Evaluate jobs: ``python -m algos.evaluate --run DIR --out FILE``.
+"""Evaluate jobs: ``python -m algos.evaluate --run DIR --out FILE [--starts CSV]``.
 
-The final policies from every start cell of the task in turn (stratified), with the time kept in the goal. A rule of its
-own, so that a new evaluation never retrains.
+The final policies from every start cell of the task in turn (stratified), with the time kept in the goal; policies that
+imitate from displaced starts. A rule of its own, so that a new evaluation never retrains.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from algos import jobs
 from algos.core import checkpoint, files, machine
-from algos.core.spec import JobSpec, canonical
-from algos.data import layout_of
+from algos.core.spec import JobSpec, SpecError, canonical
 from algos.evaluation import Episodes, run_episodes, summarise
-from algos.imagination.mixture import Mixture
 from algos.merge import read
-from algos.train import build_learner
+from algos.robustness import describe, displaced_outcomes, summarise_starts, train_success
+from algos.train import build_learner, imitates, no_data, robustness_config
 from envs.batch import make_batch
+from envs.starts import displaced_starts, read_starts
 
 EPISODES_PER_START = 3
 COUNTER = 2**31 - 1  # a stream of its own, apart from every evaluation during training
@@ -32,9 +33,48 @@ def evaluate(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Evaluate the final policies of a run.")
     parser.add_argument("--run", required=True, type=Path, help="folder of the run")
     parser.add_argument("--out", required=True, type=Path, help="the evaluation file")
+    parser.add_argument(
+        "--starts", type=Path, help="CSV with x and y (metres) in place of the task's own list"
+    )
     args = parser.parse_args(argv)
     device = machine.prepare()
     record, spec, learner = load_run(args.run, device)
+    if imitates(spec):
+        found = _displaced(record, spec, learner, args.starts)
+    elif args.starts:
+        raise SpecError(f"--starts: {spec.algo} is not judged from displaced starts; leave it out")
+    else:
+        found = _stratified(record, spec, learner)
+    files.write_json(args.out, {"digest": spec.digest, **found})
+
+
+def _displaced(
+    record: dict[str, Any], spec: JobSpec, learner: Any, given: Path | None
+) -> dict[str, Any]:
+    """Success from the displaced starts and from the start of the demonstrations."""
+    config = robustness_config(spec)
+    starts = (
+        read_starts(given, spec.task)
+        if given
+        else displaced_starts(spec.task, config.robustness_starts)
+    )
+    alive = [run["status"] == "finished" for run in record["runs"]]
+    outcomes = displaced_outcomes(learner, starts, alive, COUNTER)
+    trained = train_success(learner, spec.task, alive, COUNTER, config.training_starts)
+    runs = [
+        {"seed": seed, **summarise_starts(found, starts, np.array(path)), "train_success": success}
+        for seed, found, path, success in zip(
+            spec.seeds, outcomes, record["paths"], trained, strict=True
+        )
+        if found is not None and success is not None
+    ]
+    known = [found for found in outcomes if found is not None]
+    listed = describe(starts, known[0].place) if known else {}
+    return {"protocol": "displaced_starts", "starts": listed, "runs": runs}
+
+
+def _stratified(record: dict[str, Any], spec: JobSpec, learner: Any) -> dict[str, Any]:
+    """Episodes from every start cell in turn."""
     episodes = EPISODES_PER_START * make_batch(spec.task, 1).num_starts
     found = run_episodes(
         learner,
@@ -51,22 +91,16 @@ def evaluate(argv: Sequence[str] | None = None) -> None:
         if isinstance(each, Episodes)
     ]
     protocol = {"protocol": "stratified", "episodes_per_start": EPISODES_PER_START}
-    files.write_json(args.out, {"digest": spec.digest, **protocol, "runs": runs})
+    return {**protocol, "runs": runs}
 
 
 def load_run(folder: Path, device: torch.device) -> tuple[dict[str, Any], JobSpec, Any]:
     """A finished run's record, its spec and a learner that acts with its final policies."""
     record = read(folder / "run.json")
     spec = JobSpec.parse(canonical(record["spec"]))
-    learner = build_learner(spec, _no_data(spec), device)
+    learner = build_learner(spec, no_data(spec), device)
     learner.restore_policy(checkpoint.load(folder / "policy.safetensors"))
     return record, spec, learner
-
-
-def _no_data(spec: JobSpec) -> Mixture:
-    """A stand-in for the data: a learner's shapes do not depend on it."""
-    layout = layout_of(spec.task)
-    return Mixture(spec.seeds, [torch.zeros(2, layout.width) for _ in spec.seeds])
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -69,6 +70,12 @@ class Episodes:
         """Which of the recorded states belong to the episode, bool ``[T + 1, N]``."""
         return np.concatenate([np.ones_like(self.running[:1]), self.running])
 
+    def success(self) -> np.ndarray:
+        """Whether the last state of each episode lies in the goal, bool ``[N]``."""
+        last = self.running.sum(axis=0) - 1
+        reached: np.ndarray = self.in_goal[last, np.arange(len(last))]
+        return reached
+
     def first_hit(self) -> np.ndarray:
         """Steps until the goal is first reached, ``[N]``; NaN if it never is."""
         inside = self.in_goal & self.running
@@ -101,14 +108,32 @@ def run_episodes(
     alive gives None; one whose policy returns an action that is not finite gives `Failed` and is not stepped any
     further.
     """
+    start_seeds = [seed if start_seed is None else start_seed for seed in policy.seeds]
+
+    def begin(run: int, env: BatchEnv) -> np.ndarray:
+        return env.reset(numpy_generator(start_seeds[run], "evaluation/start", counter), start)
+
+    return roll(policy, task, alive=alive, counter=counter, episodes=episodes, begin=begin)
+
+
+def roll(
+    policy: Policy,
+    task: str,
+    *,
+    alive: list[bool],
+    counter: int,
+    episodes: int,
+    begin: Callable[[int, BatchEnv], np.ndarray],
+) -> list[Episodes | Failed | None]:
+    """Episodes of every run that is alive, as `run_episodes`; ``begin`` starts those of a run in its environments.
+
+    The policies of all runs are called once a step. It ends when every episode has.
+    """
     horizon = get_task(task).horizon
     device = next(iter(policy.policy_state().values())).device
     envs = [make_batch(task, episodes) if ok else None for ok in alive]
     noise = [torch_generator(s, "evaluation/acting", counter, device) for s in policy.seeds]
-    start_seeds = [seed if start_seed is None else start_seed for seed in policy.seeds]
-    observations = [
-        _reset(env, seed, counter, start) for env, seed in zip(envs, start_seeds, strict=True)
-    ]
+    observations = [None if env is None else begin(run, env) for run, env in enumerate(envs)]
     blank = next((o for o in observations if o is not None), None)
     if blank is None:
         return [None for _ in alive]
@@ -131,7 +156,7 @@ def run_episodes(
             start_value = value.double().cpu().numpy()
         running[step] = ~ended
         for run, env in enumerate(envs):
-            if env is None:
+            if env is None or ended[run].all():
                 continue
             if not np.isfinite(actions[run]).all():
                 envs[run] = None
@@ -144,6 +169,8 @@ def run_episodes(
             in_goal[step, run] = result.in_goal
             ended[run] |= result.terminated | result.truncated
         visited[step + 1] = state
+        if all(env is None or ended[run].all() for run, env in enumerate(envs)):
+            break
     return [
         Episodes(
             reward[:, r],
@@ -159,21 +186,21 @@ def run_episodes(
     ]
 
 
-def _reset(env: BatchEnv | None, seed: int, counter: int, start: Start) -> np.ndarray | None:
-    if env is None:
-        return None
-    return env.reset(numpy_generator(seed, "evaluation/start", counter), start)
-
-
 def summarise(found: Episodes, task: str, start: Start, discount: float | None) -> dict[str, Any]:
     """Metrics of one run's episodes: D4RL-normalised score, return, goal_hold, overestimation, returns by start cell.
 
+    Tasks without reference scores have no score; their ``success`` is the share of episodes that end in the goal.
     ``overestimation``: mean value at the start states minus the mean realised discounted return (only with a
     discount, i.e. for methods with a critic). Rewards of these tasks are those of the next state.
     """
     returns = found.returns()
-    summary: dict[str, Any] = {
-        "score": float(get_task(task).normalize(returns).mean()),
+    found_task = get_task(task)
+    summary: dict[str, Any] = (
+        {"success": float(found.success().mean())}
+        if found_task.ref_min is None
+        else {"score": float(found_task.normalize(returns).mean())}
+    )
+    summary |= {
         "return": float(returns.mean()),
         "goal_hold": float(found.goal_hold().mean()),
         "in_goal": float(found.in_goal.sum() / found.running.sum()),

@@ -30,9 +30,11 @@ from algos.imagination.buffers import (
 from algos.imagination.mixture import Mixture
 from algos.imagination.starts import Starts
 from algos.imagination.traces import Termination
+from algos.imitation.demonstrations import DemonstrationConfig, Demonstrations
+from algos.robustness import RobustnessConfig
 from envs import terminations
 from envs.batch import make_batch
-from envs.tasks import get_task, reward_function
+from envs.tasks import get_task, observation_bounds, reward_function
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ def _train_or_emit(job: jobs.Job) -> None:
         )
     ]
     record["fits"] = state["fits"]
+    if "paths" in state:
+        record["paths"] = state["paths"]
     horizon, episodes = get_task(job.spec.task).horizon, evaluation.evaluation_episodes
     count = sum(len(run["evaluations"]) for run in record["runs"])
     record["evaluation_steps"] = count * episodes * horizon
@@ -92,18 +96,50 @@ def check_episodes(task: str, evaluation: EvaluationConfig) -> None:
 def evaluation_config(spec: JobSpec) -> EvaluationConfig:
     """The evaluation keys of a train spec."""
     kind = implementation(spec.implementation)
-    return spec.build(EvaluationConfig, kind.Config, *_imagination(spec))
+    return spec.build(EvaluationConfig, kind.Config, *_other_configs(spec))
 
 
-def build_learner(spec: JobSpec, batches: Mixture, device: torch.device) -> Any:
-    """The learner of a train spec."""
+def build_learner(spec: JobSpec, material: Mixture | Demonstrations, device: torch.device) -> Any:
+    """The learner of a train spec; ``material`` is what it learns from."""
     kind = implementation(spec.implementation)
-    config = spec.build(kind.Config, EvaluationConfig, *_imagination(spec))
-    return kind(config, batches, layout_of(spec.task), spec.seeds, spec.precision, device)
+    config = spec.build(kind.Config, EvaluationConfig, *_other_configs(spec))
+    bounded: dict[str, Any] = {}
+    if spec.hyperparameters.get("bounded_observations"):
+        limits = (torch.from_numpy(each).float() for each in observation_bounds(spec.task))
+        bounded["bounds"] = tuple(each.to(device) for each in limits)
+    return kind(
+        config, material, layout_of(spec.task), spec.seeds, spec.precision, device, **bounded
+    )
 
 
-def _imagination(spec: JobSpec) -> tuple[type[ImaginationConfig], ...]:
-    return (ImaginationConfig,) if "eta" in spec.hyperparameters else ()
+def no_data(spec: JobSpec) -> Mixture | Demonstrations:
+    """A stand-in for what a learner learns from: its shapes do not depend on it."""
+    layout = layout_of(spec.task)
+    if imitates(spec):
+        return Demonstrations.blank(spec.seeds, layout)
+    return Mixture(spec.seeds, [torch.zeros(2, layout.width) for _ in spec.seeds])
+
+
+def imitates(spec: JobSpec) -> bool:
+    """Whether a train spec is of a method that learns from demonstrations."""
+    return "demonstrations" in spec.hyperparameters
+
+
+def robustness_config(spec: JobSpec) -> RobustnessConfig:
+    """The keys of the final evaluation of a method that imitates."""
+    others = (implementation(spec.implementation).Config, EvaluationConfig, DemonstrationConfig)
+    return spec.build(RobustnessConfig, *others)
+
+
+def _other_configs(spec: JobSpec) -> tuple[type[Any], ...]:
+    """Configurations besides the learner's own and that of evaluations."""
+    if imitates(spec):
+        return (DemonstrationConfig, RobustnessConfig)
+    return (ImaginationConfig,) if _imagines(spec) else ()
+
+
+def _imagines(spec: JobSpec) -> bool:
+    return "eta" in spec.hyperparameters
 
 
 def imagination_config(spec: JobSpec) -> ImaginationConfig:
@@ -115,8 +151,14 @@ def imagination_config(spec: JobSpec) -> ImaginationConfig:
 def _train(job: jobs.Job, data: list[RunData], inputs: str) -> Any:
     spec = job.spec
     fits = load_fits(spec, job.fits, job.device)
-    batches = make_batches(spec, data, fits)
-    learner = build_learner(spec, batches, job.device)
+    material: Mixture | Demonstrations
+    extra: dict[str, Any] = {}
+    if imitates(spec):
+        material = demonstrations_of(spec, data)
+        extra["paths"] = [material.path(run) for run in range(len(spec.seeds))]
+    else:
+        material = make_batches(spec, data, fits)
+    learner = build_learner(spec, material, job.device)
     evaluation = evaluation_config(spec)
     loop = Loop(
         learner,
@@ -135,7 +177,7 @@ def _train(job: jobs.Job, data: list[RunData], inputs: str) -> Any:
         slot: {"digest": model.record["digest"], "runs": model.record["runs"]}
         for slot, model in fits.items()
     }
-    extra = {"fits": fit_records, "data": jobs.infos(spec, data)}
+    extra |= {"fits": fit_records, "data": jobs.infos(spec, data)}
     return jobs.keep_finished(job, inputs, history, learner.policy_state(), extra)
 
 
@@ -168,6 +210,13 @@ def fit_failures(spec: JobSpec, fits: dict[str, FittedModel]) -> list[dict[str, 
     return failures
 
 
+def demonstrations_of(spec: JobSpec, data: list[RunData]) -> Demonstrations:
+    """The demonstrations of a train spec's runs."""
+    kind = implementation(spec.implementation)
+    config = spec.build(DemonstrationConfig, kind.Config, EvaluationConfig, RobustnessConfig)
+    return Demonstrations.select(config, spec.seeds, data, layout_of(spec.task))
+
+
 def make_batches(spec: JobSpec, data: list[RunData], fits: dict[str, FittedModel]) -> Mixture:
     """Real rows, mixed with imagined ones when the algorithm imagines.
 
@@ -177,7 +226,7 @@ def make_batches(spec: JobSpec, data: list[RunData], fits: dict[str, FittedModel
     draws: list[Starts] | None = None
     if spec.hyperparameters.get("prioritize_env_batches"):
         draws = [start_selection(True, run.reward, run.trajectory, len(run.rows)) for run in data]
-    if not _imagination(spec):
+    if not _imagines(spec):
         return Mixture(spec.seeds, real, real_draw=draws)
     config = imagination_config(spec)
     if config.eta == 0.0:
@@ -223,11 +272,12 @@ def _evaluate(
         start=config.evaluation_start,
     )
     discount = spec.hyperparameters.get("discount")
+    facts = learner.facts(update) if imitates(spec) else [{} for _ in found]
     return [
-        summarise(each, spec.task, config.evaluation_start, discount)
+        summarise(each, spec.task, config.evaluation_start, discount) | known
         if isinstance(each, Episodes)
         else each
-        for each in found
+        for each, known in zip(found, facts, strict=True)
     ]
 
 
@@ -250,8 +300,9 @@ def run_record(
         }
     scalars = [k for k, v in evaluations[-1].items() if isinstance(v, float)]
     final = {k: float(np.mean([e[k] for e in evaluations[-report:]])) for k in scalars}
-    scores = [e["score"] for e in evaluations]
-    final |= {"score_last": scores[-1], "score_best": max(scores)}
+    if "score" in final:
+        scores = [e["score"] for e in evaluations]
+        final |= {"score_last": scores[-1], "score_best": max(scores)}
     return {
         "seed": seed,
         "status": "finished",

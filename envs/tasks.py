@@ -144,3 +144,14 @@ def reward_function(name: str) -> RewardFunction:
     task = get_task(name)
     found: RewardFunction = task.load().data_reward(task)
     return found
+
+
+def observation_bounds(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest observations of a task, ``[S]`` each, infinite where it has no limit.
+
+    Raises:
+        TaskError: no such task, or it is declared, not implemented.
+    """
+    task = get_task(name)
+    space = task.load()(task=name).observation_space
+    return space.low.astype(np.float64), space.high.astype(np.float64)

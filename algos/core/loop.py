@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -51,6 +51,16 @@ class Learner(Protocol):
         """Put `state` back."""
 
 
+@runtime_checkable
+class WarmsUp(Protocol):
+    """A learner with work to do before its first update, in steps that a signal may come between."""
+
+    warm_up_steps: int
+
+    def warm_up(self, step: int) -> None:
+        """Do one of them."""
+
+
 @dataclass(frozen=True)
 class Failed:
     """What an evaluation returns for a run that cannot go on."""
@@ -79,6 +89,7 @@ class History:
     """What a training job has recorded so far; JSON values only."""
 
     update: int = 0
+    warmed_up: int = 0
     cpu_seconds: float = 0.0
     wall_seconds: float = 0.0
     evaluations: list[list[dict[str, Any]]] = field(default_factory=list)
@@ -128,8 +139,9 @@ class Loop:
             progress_bar(self.label, self.updates, "updates", history.update) as bar,
         ):
             while self._goes_on(history):
-                pending = self._chunk(history, pending, stop)
-                bar(self.learner.chunk)
+                if not self._warm_up(history):
+                    pending = self._chunk(history, pending, stop)
+                    bar(self.learner.chunk)
                 heartbeat.beat(history.update)
                 now = Clock.now()
                 history.wall_seconds = before.wall + now.wall - self.started.wall
@@ -154,6 +166,15 @@ class Loop:
     def _goes_on(self, history: History) -> bool:
         some_alive = None in history.failures
         return history.update < self.updates and some_alive and not self.learner.finished
+
+    def _warm_up(self, history: History) -> bool:
+        """Do one step of what comes before the first update; False where nothing is left of it."""
+        learner = self.learner
+        if not isinstance(learner, WarmsUp) or history.warmed_up >= learner.warm_up_steps:
+            return False
+        learner.warm_up(history.warmed_up)
+        history.warmed_up += 1
+        return True
 
     def _chunk(self, history: History, pending: Tensor, stop: list[int]) -> Tensor:
         """Updates up to the end of the chunk, the next evaluation or a signal; returns metric sums ``[M+1, R]``."""

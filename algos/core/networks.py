@@ -81,6 +81,7 @@ class MLP(nn.Module):
             keeps the last layer in float32; parameters stay float32 in both modes.
         initialiser: ``uniform`` is torch's default for linear layers, U(-1/sqrt(in), 1/sqrt(in)) for weights and
             biases; ``truncated_normal`` has std 1/(2 sqrt(in)) and zero biases (ROMI code, Chua et al. 2018).
+        linear_layers: layers at the end that are not followed by the activation.
     """
 
     def __init__(
@@ -93,9 +94,11 @@ class MLP(nn.Module):
         activation: Activation = "relu",
         precision: Precision = "float32",
         initialiser: Initialiser = "uniform",
+        linear_layers: int = 1,
     ) -> None:
         super().__init__()
         self.activation = activation
+        self.linear_layers = linear_layers
         self.precision = precision
         self.runs, self.members = len(seeds), members
         self.weights = nn.ParameterList()
@@ -127,9 +130,20 @@ class MLP(nn.Module):
             if frozen:
                 weight, bias = weight.detach(), bias.detach()
             hidden = self._product(hidden, weight.flatten(0, 1), bias.flatten(0, 1), layer, last)
-            if layer < last:
+            if layer <= last - self.linear_layers:
                 hidden = _activate(hidden, self.activation)
         return hidden.view(self.runs, members, batch, -1)
+
+    def part(self, runs: slice) -> MLP:
+        """The networks of some of the runs, as parameters of their own in the same memory."""
+        other = MLP.__new__(MLP)
+        nn.Module.__init__(other)
+        other.activation, other.precision = self.activation, self.precision
+        other.linear_layers, other.members = self.linear_layers, self.members
+        other.weights = nn.ParameterList([nn.Parameter(w.detach()[runs]) for w in self.weights])
+        other.biases = nn.ParameterList([nn.Parameter(b.detach()[runs]) for b in self.biases])
+        other.runs = len(other.weights[0])
+        return other
 
     def _product(self, x: Tensor, weight: Tensor, bias: Tensor, layer: int, last: int) -> Tensor:
         if self.precision == "float32":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -39,7 +40,20 @@ class Adam:
         ]
         self.first = [torch.zeros_like(p, requires_grad=False) for p in self.parameters]
         self.second = [torch.zeros_like(p, requires_grad=False) for p in self.parameters]
-        self.count = torch.zeros((), dtype=torch.float32, device=self.parameters[0].device)
+        runs, device = len(self.parameters[0]), self.parameters[0].device
+        self.count = torch.zeros(runs, dtype=torch.float32, device=device)
+
+    def share(self, parameters: Iterable[Tensor], runs: slice) -> Adam:
+        """The same optimiser for some of the runs: ``parameters`` are theirs, moments and step counts are shared.
+
+        Runs that stop at different times need it: a step of the one must leave the others as they are.
+        """
+        part = copy.copy(self)
+        part.parameters = list(parameters)
+        part.first = [each[runs] for each in self.first]
+        part.second = [each[runs] for each in self.second]
+        part.count = self.count[runs]
+        return part
 
     def step(self, loss: Tensor) -> None:
         """One step on a loss that is summed over runs and members."""
@@ -60,7 +74,7 @@ class Adam:
                 self._slices(self.first, indices),
                 self._slices(self.second, indices),
                 [],
-                [self.count] * len(values),
+                list(self.count) * len(indices),
                 lr=self.learning_rate,
                 beta1=BETA1,
                 beta2=BETA2,
@@ -84,7 +98,7 @@ class Adam:
         return found
 
     def state(self) -> dict[str, Any]:
-        """Moments and step count."""
+        """Moments and step counts."""
         return {"first": self.first, "second": self.second, "count": self.count}
 
     def restore(self, state: dict[str, Any]) -> None:

@@ -1,0 +1,1 @@
+"""Imitation of a few demonstrations: behaviour cloning, BMIL and their relatives."""
