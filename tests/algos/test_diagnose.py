@@ -38,7 +38,9 @@ def pack(state: Any, following: Any, reward: Any = 0.0) -> Tensor:
 def data_of(path: np.ndarray, trajectory: list[int]) -> RunData:
     """Consecutive states ``[N + 1, 4]`` as N rows."""
     rows = pack(path[:-1].astype(np.float32), path[1:].astype(np.float32))
-    return RunData(rows, np.array(trajectory), np.zeros(len(rows)), {"sha256": "a"}, None, Path("file"), None)
+    return RunData(
+        rows, np.array(trajectory), np.zeros(len(rows)), {"sha256": "a"}, None, Path("file"), None
+    )
 
 
 def test_distances_are_those_to_the_nearest_of_all_states() -> None:

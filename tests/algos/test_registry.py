@@ -9,6 +9,8 @@ import yaml
 
 from algos.core.spec import implementation
 from algos.imagination.buffers import ImaginationConfig
+from algos.imitation.demonstrations import DemonstrationConfig
+from algos.robustness import RobustnessConfig
 from algos.train import EvaluationConfig
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +29,11 @@ def keys(name: str) -> dict[str, Any]:
     for parent in loaded.get("keys_from", []):
         found |= keys(parent)
     return found | (loaded.get("keys") or {})
+
+
+def ancestors(name: str) -> set[str]:
+    parents = content(name).get("keys_from", [])
+    return set(parents).union(*(ancestors(parent) for parent in parents))
 
 
 def implemented(name: str) -> bool:
@@ -52,6 +59,8 @@ def test_keys_equal_the_fields_of_the_dataclasses(name: str) -> None:
         expected |= fields(EvaluationConfig)
         if loaded.get("fits"):
             expected |= fields(ImaginationConfig)
+        if "_imitation" in ancestors(name):
+            expected |= fields(DemonstrationConfig, RobustnessConfig)
     assert set(keys(name)) == expected
 
 
@@ -69,6 +78,17 @@ def test_every_key_says_what_it_is_and_where_its_value_is_from(name: str) -> Non
 
 
 def test_the_methods_of_this_version_are_implemented() -> None:
-    assert {"bc", "bcq", "romi_bcq", "romi_rbc_bcq", "fomi_bcq", "ensemble", "cvae", "rbc"} <= {
-        n for n in NAMES if implemented(n)
-    }
+    assert {
+        "bc",
+        "bcq",
+        "romi_bcq",
+        "romi_rbc_bcq",
+        "fomi_bcq",
+        "ensemble",
+        "cvae",
+        "rbc",
+        "il_bc",
+        "bmil_code",
+        "bmil_paper",
+        "bmil_forward",
+    } <= {n for n in NAMES if implemented(n)}
