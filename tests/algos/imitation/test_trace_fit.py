@@ -88,7 +88,7 @@ def test_a_clamp_inside_the_loss_has_no_gradient_outside_the_box() -> None:
         assert ours.action is not None
         with torch.no_grad():
             ours.action.body.biases[-1][..., :2] = 5.0  # all means far outside
-        mean, logvar, target = ours.heads(LAYOUT.unpack(rows))[0]
+        mean, _, target = ours.heads(LAYOUT.unpack(rows))[0]
         (mean - target).square().mean().backward()  # type: ignore[no-untyped-call]
         gradient = ours.action.body.biases[-1].grad
         assert gradient is not None
