@@ -66,7 +66,7 @@ def check_options(options: dict[str, Any]) -> None:
 
 
 class _Episodes(NamedTuple):
-    """N episodes of T steps: observations ``[N, T + 1, 25]``, actions ``[N, T, 4]`` (float32), success ``[N, T + 1]``."""
+    """N episodes of T steps: observation ``[N, T + 1, 25]``, action ``[N, T, 4]``, success ``[N, T + 1]``."""
 
     observation: np.ndarray
     action: np.ndarray

@@ -98,4 +98,5 @@ def _at(xy: np.ndarray, height: float) -> np.ndarray:
 
 
 def _action(way: np.ndarray, fingers: np.ndarray) -> np.ndarray:
-    return np.clip(np.concatenate([GAIN * way, fingers[:, None]], axis=1), -1.0, 1.0)
+    action: np.ndarray = np.clip(np.concatenate([GAIN * way, fingers[:, None]], axis=1), -1.0, 1.0)
+    return action
