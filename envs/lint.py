@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from envs.checksums import file_sha256, recorded_sha256
+from envs.lint_demonstrations import DEMONSTRATED, demonstrations
 from envs.maze2d_physics import GOAL_RADIUS, MAX_SPEED, TIMESTEP, goal_distance, maze_reward
 from envs.mazes import get_maze
 from envs.storage import REQUIRED, SUCCESS, array_digest
@@ -162,6 +163,9 @@ def _content(
     if task.domain == "maze2d" and boundary is not None:
         yield from _ball_steps(arrays["observations"].astype(np.float64), boundary)
         yield from _rewards(arrays, boundary, task, report, _declared_alignment(attributes))
+    elif task.domain in DEMONSTRATED:
+        report.reward_at = "next_observation"
+        yield from demonstrations(arrays, task)
     elif boundary is not None and "next_observations" in arrays:
         yield from _next_rows(arrays, boundary | (arrays["terminals"] != 0))
 

@@ -11,7 +11,7 @@ STDLIB = set(sys.stdlib_module_names)
 LOCAL = {"algos", "envs", "analysis", "paper_tables", "benchmarks", "tests"}
 THIRD = {
     "paper_tables": {"yaml", "pydantic", "rich"},
-    "envs": {"gymnasium", "mujoco", "numpy", "h5py", "yaml", "rich"},
+    "envs": {"gymnasium", "gymnasium_robotics", "mujoco", "numpy", "h5py", "yaml", "rich"},
     "algos": {"torch", "numpy", "safetensors", "yaml", "rich"},
     "analysis": {
         "numpy",

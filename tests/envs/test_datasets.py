@@ -134,8 +134,8 @@ def test_bad_specs(
             "no generator makes data of task antmaze-umaze-v0",
         ),
         (
-            ["generate", "--task", "fetch-push-v0"],
-            "generator: 'fetch_controller' of task fetch-push-v0 is declared, not implemented",
+            ["generate", "--task", "relocate-v0"],
+            "generator: 'relocate_plan' of task relocate-v0 is declared, not implemented",
         ),
         (["fetch", "--task", "fetch-push-v0"], "no file is published for task fetch-push-v0"),
         (["lint", "none.hdf5"], "none.hdf5: no such file"),

@@ -1,0 +1,106 @@
+"""Checks of demonstration files: whole episodes, each with a success, and rewards that agree with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from envs.storage import SUCCESS
+from envs.tasks import Task
+
+#: Families of tasks whose data are demonstrations.
+DEMONSTRATED = ("fetch", "mujoco_maze", "adroit")
+GOAL_REWARD = 1000.0  # for reaching the goal of a maze (BMIL's code)
+SUCCESS_RADIUS = 0.05  # of the Fetch tasks, metres
+TOLERANCE = 1e-3  # metres, around radius and places
+
+Problem = tuple[str, str, int | None]
+
+
+def demonstrations(arrays: Mapping[str, np.ndarray], task: Task) -> Iterator[Problem]:
+    """What is wrong with the episodes; T steps are T + 1 rows, the last with the final state and a timeout."""
+    if SUCCESS not in arrays:
+        yield (
+            SUCCESS,
+            "missing key; demonstrations say which states are a success of the task, add it",
+            None,
+        )
+        return
+    ends = arrays["timeouts"] != 0
+    problems = list(_episodes(ends, arrays["terminals"] != 0, task))
+    yield from problems or _successes(arrays, ends, task)
+
+
+def _episodes(ends: np.ndarray, terminals: np.ndarray, task: Task) -> Iterator[Problem]:
+    """Every episode has its end, and none is longer than the task allows."""
+    if not ends[-1]:
+        yield (
+            "timeouts",
+            "the last row ends no episode; add a row with the final state, a zero action and a timeout",
+            len(ends) - 1,
+        )
+        return
+    lost = terminals[:-1] & ~ends[1:]
+    if lost.any():
+        yield (
+            "terminals",
+            "the next row does not end the episode; add a row with the final state and a timeout",
+            int(lost.argmax()),
+        )
+    lengths = np.diff(np.flatnonzero(ends), prepend=-1)
+    if (lengths > task.horizon + 1).any():
+        number = int((lengths > task.horizon + 1).argmax())
+        yield (
+            "timeouts",
+            f"episode {number} has {lengths[number] - 1} steps, task {task.name} at most {task.horizon};"
+            " set timeouts at the ends of episodes",
+            int(lengths[:number].sum()),
+        )
+
+
+def _successes(arrays: Mapping[str, np.ndarray], ends: np.ndarray, task: Task) -> Iterator[Problem]:
+    success = arrays[SUCCESS] != 0
+    firsts = np.append(0, np.flatnonzero(ends)[:-1] + 1)
+    failed = np.add.reduceat(success, firsts, dtype=np.int64) == 0
+    if failed.any():
+        number = int(failed.argmax())
+        yield SUCCESS, f"episode {number} never succeeds; leave it out", int(firsts[number])
+    if task.domain == "fetch":
+        yield from _fetch_successes(arrays["observations"], success, ends, task)
+    if task.domain in ("fetch", "mujoco_maze"):
+        scale, rest = (1.0, -1.0) if task.domain == "fetch" else (GOAL_REWARD, 0.0)
+        # the reward of a row is paid for the state reached, which is the next row's
+        wrong = (arrays["rewards"][:-1] != scale * success[1:] + rest) & ~ends[:-1]
+        if wrong.any():
+            yield (
+                "rewards",
+                f"must be {rest:g}, or {scale + rest:g} where the next row's {SUCCESS} is set; correct one of them",
+                int(wrong.argmax()),
+            )
+
+
+def _fetch_successes(
+    observations: np.ndarray, success: np.ndarray, ends: np.ndarray, task: Task
+) -> Iterator[Problem]:
+    """Successes are where the task's goal is.
+
+    An episode shows the goal by its start, since both are relative to the gripper's first place; one that starts
+    elsewhere is not judged.
+    """
+    firsts = np.append(0, np.flatnonzero(ends)[:-1] + 1)
+    start = observations[firsts].astype(np.float64)
+    offset = start[:, 3:5] - start[:, :2]
+    usual = (np.abs(offset - task.options["object_offset"]) < TOLERANCE).all(axis=1)
+    goal = start[:, 3:6] + task.options["goal_offset"] - task.options["object_offset"]
+    goal[:, 2] = start[:, 5] + task.options["goal_height"]
+    episode = np.append(0, np.cumsum(ends)[:-1])
+    distance = np.linalg.norm(observations[:, 3:6] - goal[episode], axis=1)
+    clear = np.abs(distance - SUCCESS_RADIUS) > TOLERANCE
+    wrong = (success != (distance < SUCCESS_RADIUS)) & clear & usual[episode]
+    if wrong.any():
+        yield (
+            SUCCESS,
+            f"does not fit the goal of {task.name}; is this another task's file?",
+            int(wrong.argmax()),
+        )

@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from envs.errors import TaskError
+from envs.fetch_scene import shared_scene
+from envs.starts import displaced_starts, read_starts
+from envs.tasks import get_task
+
+PUSH, PICK = "fetch-push-v0", "fetch-pick-and-place-v0"
+FIRST_START = (0.02327904, 0.14533842)
+
+
+def test_the_list_is_fixed_and_longer_ones_begin_with_shorter_ones() -> None:
+    found, longer = displaced_starts(PUSH, 50), displaced_starts(PUSH, 1000)
+    assert found.task == PUSH and len(found) == 50 and found.state.shape == (50, 2)
+    assert (longer.state[:50] == found.state).all()
+    assert (found.cell == 0).all() and len(found.cell_names) == 1
+    assert (displaced_starts(PICK, 50).state == found.state).all()
+    # a regression value: published robustness rests on these starts
+    assert found.state[0] == pytest.approx(FIRST_START, abs=1e-8)
+
+
+def test_fetch_starts_are_uniform() -> None:
+    state = displaced_starts(PUSH, 10_000).state
+    assert (np.abs(state) <= 0.15).all()
+    counts = np.histogram2d(*state.T, bins=4, range=[[-0.15, 0.15]] * 2)[0]
+    assert (
+        (counts - 625) ** 2 / 625
+    ).sum() < 37.7  # chi-square of 15 degrees of freedom, p = 0.001
+
+
+def test_starts_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "starts.csv"
+    centre = shared_scene(get_task(PICK)).grip[:2]
+    path.write_text(f"x,y\n{centre[0] + 0.1:.15f},{centre[1] - 0.05:.15f}\n1.3,0.7\n")
+    found = read_starts(path, PICK)
+    assert found.state[0] == pytest.approx([0.1, -0.05], abs=1e-12)
+    assert found.state[1] == pytest.approx([1.3, 0.7] - centre, abs=1e-12)
+    assert (found.task, found.cell.tolist()) == (PICK, [0, 0])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("x,y\n1.3,0.7\n1.3,1.1\n", r"line 3: \(1\.3, 1\.1\) is outside .* y 0\.599 to 0\.899; choose"),
+        ("x,y\n1.3,here\n", "line 2: x and y must be numbers"),
+        ("x,y\n1.3,nan\n", r"line 2: \(1\.3, nan\) is outside"),
+        ("x,z\n1.3,0.7\n", "line 2: x and y must be numbers"),
+        ("x,y\n", "no starts; give the columns x and y"),
+    ],
+)  # fmt: skip
+def test_bad_files(content: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "starts.csv"
+    path.write_text(content)
+    with pytest.raises(TaskError, match=message) as found:
+        read_starts(path, PUSH)
+    assert str(found.value).startswith(f"{path}: ") and "\n" not in str(found.value)
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match=r"none\.csv: not a readable CSV file"):
+        read_starts(tmp_path / "none.csv", PUSH)
+
+
+def test_tasks_without_displaced_starts_say_so() -> None:
+    with pytest.raises(TaskError, match="task maze2d-umaze-v1 has no displaced starts; it is"):
+        displaced_starts("maze2d-umaze-v1", 10)
+    with pytest.raises(TaskError, match="task fetch-push-v0: 0 displaced starts; ask for at least"):
+        displaced_starts(PUSH, 0)
+    with pytest.raises(TaskError, match="did you mean 'fetch-push-v0'"):
+        displaced_starts("fetch-psh-v0", 10)
