@@ -27,6 +27,9 @@ MUJOCO_MAZE_RADIUS = 0.6
 #: Goals of the mazes of BMIL's code: x at most, y at least (the goal's quadrant) in the U maze, else points.
 MUJOCO_MAZE_CORNER = (0.0, 32.0)
 MUJOCO_MAZE_GOALS = {"room5x11": (40.0, 0.0), "corridor7x7": (24.0, 24.0)}
+FARAMA_MAZE_RADIUS = 0.45
+#: The same goals on gymnasium-robotics' maps: cells of 1, origin in the middle, y upwards.
+FARAMA_MAZE_GOALS = {"umaze": (-1.0, -2.0), "room5x11": (5.0, 0.0), "corridor7x7": (3.0, -3.0)}
 RELOCATE_RADIUS = 0.1
 
 
@@ -45,6 +48,12 @@ def mujoco_maze(observation: Any, xp: Any, goal: tuple[float, float]) -> Any:
     """Within 0.6 of the goal."""
     dx, dy = observation[..., 0] - goal[0], observation[..., 1] - goal[1]
     return xp.sqrt(dx * dx + dy * dy) <= MUJOCO_MAZE_RADIUS
+
+
+def farama_maze(observation: Any, xp: Any, goal: tuple[float, float]) -> Any:
+    """Within 0.45 of the goal."""
+    dx, dy = observation[..., 0] - goal[0], observation[..., 1] - goal[1]
+    return xp.sqrt(dx * dx + dy * dy) <= FARAMA_MAZE_RADIUS
 
 
 def relocate(observation: Any, xp: Any) -> Any:
@@ -84,6 +93,10 @@ _TESTS: dict[str, Termination] = {
     **{
         f"mujoco_maze:{maze}": functools.partial(mujoco_maze, goal=goal)
         for maze, goal in MUJOCO_MAZE_GOALS.items()
+    },
+    **{
+        f"farama_maze:{maze}": functools.partial(farama_maze, goal=goal)
+        for maze, goal in FARAMA_MAZE_GOALS.items()
     },
     "relocate": relocate,
     "hopper": hopper,
