@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from envs.batch import DisplacedBatchEnv
 from envs.errors import TaskError
 from envs.fetch_batch import FetchBatch
-from envs.fetch_scene import LARGEST_OFFSET, FetchScene, make_robot, shared_scene
+from envs.fetch_scene import LARGEST_OFFSET, SUCCESS_RADIUS, FetchScene, make_robot, shared_scene
 from envs.randomness import numpy_generator
 from envs.starts import StartList
-from envs.tasks import Task, get_task
+from envs.tasks import RewardFunction, Task, get_task
 
 Array = NDArray[np.float64]
 
@@ -111,6 +111,17 @@ class FetchRobotEnv(gymnasium.Env[Array, NDArray[Any]]):
                 f" {low[0]:.3f} to {high[0]:.3f} and y {low[1]:.3f} to {high[1]:.3f}; choose a place inside"
             )
         return _start_list(task, offset)
+
+    @staticmethod
+    def data_reward(task: Task) -> RewardFunction:
+        """The reward of a row of the data: that of the state reached."""
+        goal = shared_scene(task).goal.tolist()
+
+        def reward(_observation: Any, _action: Any, next_observation: Any) -> Any:
+            squared = sum((next_observation[..., 3 + i] - goal[i]) ** 2 for i in range(3))
+            return 1.0 * (squared < SUCCESS_RADIUS**2) - 1.0
+
+        return reward
 
 
 def _start_list(task: Task, offset: np.ndarray) -> StartList:

@@ -94,9 +94,7 @@ class FetchScene:
         """Put ``data`` into a state of `settled`, with everything that follows from it computed."""
         mujoco.mj_resetData(self.model, data)
         mujoco.mj_setState(self.model, data, state, mujoco.mjtState.mjSTATE_INTEGRATION)
-        warm = data.qacc_warmstart.copy()
         mujoco.mj_forward(self.model, data)
-        data.qacc_warmstart[:] = warm  # what mj_forward may have replaced
 
     def success(self, object_position: np.ndarray) -> np.ndarray:
         """Whether objects at ``[.., 3]`` lie at the goal, bool ``[..]``."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from envs import demonstrate_fetch, storage
 from envs.datasets import make
@@ -16,7 +17,7 @@ from envs.fetch_batch import FetchBatch
 from envs.lint_demonstrations import demonstrations
 from envs.loader import load, rows
 from envs.spec import local_spec
-from envs.tasks import all_tasks, get_task
+from envs.tasks import all_tasks, get_task, reward_function
 
 PUSH, LONG, PICK = "fetch-push-v0", "fetch-push-long-v0", "fetch-pick-and-place-v0"
 Arrays = dict[str, np.ndarray]
@@ -69,6 +70,20 @@ def test_stored_actions_are_those_applied(pick: Arrays) -> None:
         step = batch.step(action[:, t])
         assert (step.observation.astype(np.float32) == observation[:, t + 1]).all()
         assert (step.in_goal == success[:, t + 1]).all()
+
+
+def test_rewards_are_a_known_function_of_the_state_reached(pick: Arrays) -> None:
+    reward = reward_function(PICK)
+    inner = np.flatnonzero(~pick["timeouts"])
+    observation, action, following = (
+        pick["observations"][inner],
+        pick["actions"][inner],
+        pick["observations"][inner + 1],
+    )
+    wanted = pick["rewards"][inner]
+    assert (reward(observation, action, following) == wanted).all()
+    tensors = (torch.from_numpy(each) for each in (observation, action, following))
+    assert (reward(*tensors).numpy() == wanted).all()
 
 
 def test_more_begin_with_fewer_and_seeds_differ(pick: Arrays) -> None:

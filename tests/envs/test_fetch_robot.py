@@ -1,3 +1,4 @@
+import dataclasses
 import warnings
 
 import gymnasium
@@ -5,20 +6,22 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from envs.batch import DisplacedBatchEnv, make_batch
+from envs.batch import make_batch
 from envs.errors import TaskError
+from envs.fetch_batch import FetchBatch
+from envs.fetch_controller import CONTROLLERS
 from envs.fetch_robot import FetchRobotEnv
 from envs.fetch_scene import FetchScene, make_robot, shared_scene
 from envs.randomness import numpy_generator
 from envs.starts import displaced_starts
-from envs.tasks import Task, all_tasks, get_task
+from envs.tasks import all_tasks, get_task
 
 FETCH = [task.name for task in all_tasks().values() if task.domain == "fetch"]
 PUSH, PICK = "fetch-push-v0", "fetch-pick-and-place-v0"
 
 
-def batch_of(name: str, count: int) -> DisplacedBatchEnv:
-    return get_task(name).load().batch(get_task(name), count)  # type: ignore[no-any-return]
+def batch_of(name: str, count: int) -> FetchBatch:
+    return FetchBatch(get_task(name), count)
 
 
 def test_the_tasks_are_those_of_the_paper_and_a_longer_push() -> None:
@@ -31,34 +34,41 @@ def test_gymnasium_finds_nothing_wrong(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", message=".*(minimum|maximum) value is.*infinity")
-        warnings.filterwarnings("ignore", message=".*not within the observation space")
         check_env(env.unwrapped, skip_render_check=True)
     assert env.observation_space.shape == (get_task(name).observation_dim,)
     assert env.action_space.shape == (get_task(name).action_dim,)
 
 
-@pytest.mark.parametrize("name", [PUSH, PICK])
-@pytest.mark.parametrize("precision", [np.float32, np.float64])
+@pytest.mark.parametrize(("name", "precision"), [(PUSH, np.float32), (PICK, np.float64)])
 def test_many_equal_one_bit_for_bit(name: str, precision: type) -> None:
     """Gymnasium-robotics' own step against ours, from the training start and from displaced ones."""
     count, generator = 3, numpy_generator(0, "test/fetch_actions")
-    starts = displaced_starts(name, count)
+    offsets = displaced_starts(name, count).state
     batch = batch_of(name, count)
-    for offsets in (None, starts.state):
-        found = batch.reset(generator) if offsets is None else batch.reset_to(offsets)
-        singles = [FetchRobotEnv(name) for _ in range(count)]
+    expert, goal = (
+        CONTROLLERS[batch.task.options["robot"]],
+        batch.goal,
+    )  # so that things are touched
+    singles = [FetchRobotEnv(name) for _ in range(count)]
+    touched = 0.0
+    for displaced in (True, False):
+        seen = batch.reset_to(offsets) if displaced else batch.reset(generator)
+        first = seen
         for i, env in enumerate(singles):
-            options = {} if offsets is None else {"offset": offsets[i]}
-            assert (env.reset(options=options)[0] == found[i]).all(), i
-        for t in range(25):
-            if t % 3 == 0:  # held a while, so that things are touched
-                action = generator.uniform(-1.3, 1.3, (count, 4)).astype(precision)
+            start = env.reset(options={"offset": offsets[i]} if displaced else None)[0]
+            assert (start == seen[i]).all(), i
+        for t in range(20):
+            noise = generator.normal(0.0, 0.5, (count, 4))
+            action = (expert(seen, goal) + noise).astype(precision)  # some of it beyond the box
             step = batch.step(action)
+            seen = step.observation
             for i, env in enumerate(singles):
                 observation, reward, terminated, truncated, info = env.step(action[i])
-                assert (observation == step.observation[i]).all(), (t, i)
+                assert (observation == seen[i]).all(), (t, i)
                 assert reward == step.reward[i] and info["in_goal"] == step.in_goal[i]
                 assert not (terminated or truncated or step.terminated[i] or step.truncated[i])
+        touched = max(touched, np.abs(seen[:, 3:6] - first[:, 3:6]).max())
+    assert touched > 0.02
 
 
 def test_starts_are_those_of_an_environment_that_went_through_many() -> None:
@@ -121,7 +131,8 @@ def test_displaced_starts_move_the_gripper_alone(name: str) -> None:
 def test_rewards_horizon_and_success() -> None:
     batch = make_batch(PUSH, 2)
     assert (batch.num_starts, batch.start_names) == (1, ["start"])
-    assert (batch.reset(np.random.default_rng(0), "stratified") == batch.reset(np.random.default_rng(1))).all()  # fmt: skip
+    start = batch.reset(np.random.default_rng(0), "stratified")
+    assert (start == batch.reset(np.random.default_rng(1))).all()
     forward = np.array([[0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
     steps = [batch.step(forward) for _ in range(50)]
     assert [step.truncated.all() for step in steps] == [False] * 49 + [True]
@@ -156,7 +167,7 @@ def test_bad_arguments() -> None:
     env.reset()
     with pytest.raises(ValueError, match="action is not finite"):
         env.step(np.full(4, np.inf))
-    task = Task("x", "fetch", 25, 4, 50, "never", "envs.fetch_robot:FetchRobotEnv", options={"robot": "slide"})  # fmt: skip
+    task = dataclasses.replace(get_task(PUSH), name="x", options={"robot": "slide"})
     with pytest.raises(TaskError, match="task x: robot 'slide' is not one of push, pick_and_place"):
         make_robot(task)
 
