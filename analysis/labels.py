@@ -65,6 +65,12 @@ def setting(arms: Sequence[ArmResult]) -> str:
     return "; ".join(filter(None, [cells, f"{updates} updates", f"{sources} data"]))
 
 
+def made_of(tier: str, arms: Sequence[ArmResult]) -> str:
+    """The first sentence of a figure's caption: tier, setting and runs of a method."""
+    counts = " or ".join(map(str, sorted({len(arm.runs) for arm in arms})))
+    return f"Tier {tier}: {setting(arms)}; {counts} runs a method."
+
+
 def hardware(arm: ArmResult) -> str:
     """Processor and accelerator that the runs were made on."""
     parts = []
