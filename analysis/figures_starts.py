@@ -38,7 +38,7 @@ FAILED = "#B4B4B4"
 #: Area of a dot in square points for 1,000 starts; more starts get smaller dots.
 DOT = 7.0
 #: Above it the dots of a figure are stored as a picture: as shapes they make a file of megabytes.
-MOST_SHAPES = 3000
+MOST_SHAPES = 2500
 #: What the training episode starts with and aims at: colour (those of the paper) and shape.
 SCENE = {"start": (style.RED, "o"), "object": (style.ORANGE, "s"), "goal": (style.BLUE, "*")}
 SCENE_SIZES = {"o": 6.5, "s": 6.0, "*": 11.0}

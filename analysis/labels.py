@@ -19,8 +19,10 @@ def listed(values: Iterable[str]) -> str:
 
 
 def budget(arm: ArmResult) -> str:
-    """Gradient updates of an arm's runs, `-` if it has none."""
+    """Gradient updates of an arm's runs, `-` if it has none; many different ones as a range."""
     updates = sorted({record.updates for record in arm.records})
+    if len(updates) > 2:
+        return f"{updates[0]:,} to {updates[-1]:,}"
     return " / ".join(f"{count:,}" for count in updates) or "-"
 
 

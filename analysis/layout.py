@@ -11,13 +11,16 @@ from pydantic import Field, model_validator
 from paper_tables.errors import PlanError
 from paper_tables.schema import Name, Strict, read_model
 
+#: Two algorithms that a line compares.
+Pair = Annotated[list[Name], Field(min_length=2, max_length=2)]
 #: Lower and upper end of an axis.
 Limits = Annotated[list[float], Field(min_length=2, max_length=2)]
 
 
 class Line(Strict):
-    """One line for each task of a section: an algorithm, the best of a class, or a difference.
+    """One line for each task of a section: an algorithm, the best of a class, or two compared.
 
+    `difference` and `ratio` name two algorithms: mean of the first minus, or over, mean of the second.
     `metric` goes over the table's own; a published value is of the table's own metric.
     """
 
@@ -25,19 +28,23 @@ class Line(Strict):
     settings: dict[str, str] = Field(default_factory=dict)
     cell: str = "base"
     role: Name | None = None
-    difference: list[Name] | None = None
+    difference: Pair | None = None
+    ratio: Pair | None = None
     label: str | None = None
     reference: str | None = None
     metric: str | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Line:
-        given = [self.algo, self.role, self.difference]
+        given = [self.algo, self.role, self.difference, self.ratio]
         if sum(item is not None for item in given) != 1:
-            raise ValueError("a line is one of algo, role and difference")
-        if self.difference is not None and len(self.difference) != 2:
-            raise ValueError("a difference names two algorithms")
+            raise ValueError("a line is one of algo, role, difference and ratio")
         return self
+
+    @property
+    def pair(self) -> list[Name]:
+        """The two algorithms that the line compares; none where it shows one."""
+        return self.difference or self.ratio or []
 
 
 class Section(Strict):

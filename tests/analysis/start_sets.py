@@ -51,12 +51,12 @@ def free_cells(task: str) -> list[str]:
 
 
 def evaluation(
-    starts: dict[str, Any], outcomes: Sequence[Sequence[bool]], **more: Any
+    starts: dict[str, Any], outcomes: Sequence[Sequence[bool]], first: int = 0
 ) -> dict[str, Any]:
     """What an evaluation from displaced starts records; robustness is the mean over cells."""
     cell = np.array(starts["cell"])
     runs = []
-    for seed, won in enumerate(outcomes):
+    for seed, won in enumerate(outcomes, first):
         wins = np.array(won, dtype=float)
         rates = [wins[cell == number].mean() for number in range(len(starts["cells"]))]
         runs.append(
@@ -69,7 +69,7 @@ def evaluation(
                 "outcomes": "".join("1" if one else "0" for one in won),
             }
         )
-    return {"protocol": "displaced_starts", "starts": starts, "runs": runs, **more}
+    return {"protocol": "displaced_starts", "starts": starts, "runs": runs}
 
 
 def arm_starts(count: int, scene: bool = True) -> dict[str, Any]:
