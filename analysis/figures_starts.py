@@ -113,7 +113,7 @@ def collect(
 def _panel(
     space: Workspace, algo: str, result: ArmResult | None, layout: FigureLayout
 ) -> tuple[Panel, str]:
-    """The panel of one arm, and why its outcomes cannot be used, if so."""
+    """The panel of one arm, and what of its outcomes cannot be used and why."""
     title = space.title(algo)
     if result is None or not result.runs:
         return Panel(title, absent=space.absence(algo, result)), ""
@@ -125,7 +125,9 @@ def _panel(
         return Panel(title, absent="outcomes cannot be used"), str(error)
     if starts is None:
         return Panel(title, absent="no outcomes by start"), ""
-    return Panel(title, starts, result.values(layout.metric)), ""
+    seeds = ", ".join(map(str, starts.missing))
+    problem = f"{result.name}: no outcomes of seed {seeds}" if seeds else ""
+    return Panel(title, starts, result.values(layout.metric)), problem
 
 
 def success_by_start(

@@ -31,7 +31,8 @@ class Starts:
 
     `place` [M, 2] in metres; `cell` [M] indexes `names` (a single empty name where the task has no
     cells); `succeeded` [M] by seed. What is known of the training episode: `scene` has places (`start`,
-    `object`, `goal`) in metres, `marked` cells (`start_cell`, `goal_cell`).
+    `object`, `goal`) in metres, `marked` cells (`start_cell`, `goal_cell`). `missing` are seeds of
+    finished runs without outcomes.
     """
 
     place: Array
@@ -40,6 +41,7 @@ class Starts:
     succeeded: Mapping[int, Outcomes]
     scene: Mapping[str, tuple[float, float]]
     marked: Mapping[str, Cell]
+    missing: tuple[int, ...] = ()
 
     @property
     def first(self) -> int:
@@ -77,10 +79,10 @@ def parse_cell(name: str) -> Cell:
 
 
 def read_starts(result: ArmResult, root: Path) -> Starts | None:
-    """Outcomes of an arm's finished runs; None if none is there or its evaluations have no starts.
+    """Outcomes of an arm's finished runs; None if no evaluation has any.
 
     Raises:
-        AnalysisError: a run without outcomes that fit the starts, or blocks with different starts.
+        AnalysisError: outcomes that do not fit their starts, or blocks with different starts.
     """
     first: Starts | None = None
     succeeded: dict[int, Outcomes] = {}
@@ -88,7 +90,7 @@ def read_starts(result: ArmResult, root: Path) -> Starts | None:
     for record in result.records:
         content = json.loads((root / record.path).read_text(encoding="utf-8"))
         evaluation = content.get("evaluation") or {}
-        if "starts" not in evaluation:
+        if not evaluation.get("starts"):  # another protocol, or no run that could be evaluated
             continue
         try:
             found = _block(evaluation, finished)
@@ -99,12 +101,10 @@ def read_starts(result: ArmResult, root: Path) -> Starts | None:
             raise AnalysisError(f"{record.path}: other starts than in {result.records[0].path}")
         first = first or found
         succeeded |= found.succeeded
-    absent = finished - set(succeeded)
-    if first is None or not finished:
+    if first is None or not succeeded:
         return None
-    if absent:
-        raise AnalysisError(f"{result.name}: seed {min(absent)} has no outcomes by start")
-    return replace(first, succeeded=succeeded)
+    missing = tuple(sorted(finished - set(succeeded)))
+    return replace(first, succeeded=succeeded, missing=missing)
 
 
 def _block(evaluation: Mapping[str, Any], finished: set[int]) -> Starts:

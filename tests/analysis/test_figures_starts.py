@@ -34,7 +34,7 @@ from start_sets import (
 from analysis import case_studies, curves, figures_starts, style
 from analysis.errors import AnalysisError
 from analysis.layout import FigureLayout
-from analysis.starts import read_starts
+from analysis.starts import Starts, read_starts
 from analysis.statistics import t_interval
 from paper_tables.errors import PlanError
 from paper_tables.schema import parse
@@ -176,10 +176,25 @@ def test_blocks_with_other_starts_are_not_joined(pushes: Bench) -> None:
         read_starts(pushes.results().arms[0], pushes.root)
 
 
-def test_a_run_without_outcomes_is_named(pushes: Bench) -> None:
-    pushes.change(pushes.arms[0], evaluation=evaluation(ARM, []))
-    with pytest.raises(AnalysisError, match="seed 0 has no outcomes"):
-        read_starts(pushes.results().arms[0], pushes.root)
+@pytest.mark.parametrize("starts", [ARM, {}])
+def test_a_run_without_outcomes_is_left_out_and_named(
+    pushes: Bench, starts: dict[str, Any]
+) -> None:
+    found = {"protocol": "displaced_starts", "starts": starts, "runs": []}
+    pushes.change(pushes.arms[0], evaluation=found)
+    figure = drawn(pushes)
+    left, _ = panels(figure, 2)
+    assert "2 runs; shown: seed 1," in left.texts[0].get_text()
+    assert "Left out: il_bc on fetch-push-v0" in caption(figure)
+    assert "no outcomes of seed 0." in caption(figure)
+
+
+def test_a_cell_without_starts_has_no_rate() -> None:
+    won = {3: np.array([True, False, True]), 5: np.array([True, False, False])}
+    names = ("1,1", "1,2", "2,1")
+    starts = Starts(np.zeros((3, 2)), np.array([0, 0, 2]), names, won, {}, {})
+    assert starts.rates == pytest.approx([0.5, np.nan, 0.5], nan_ok=True)
+    assert starts.cells() == [(1, 1), (1, 2), (2, 1)] and starts.first == 3
 
 
 # --- by start ---------------------------------------------------------------------------------
@@ -265,11 +280,12 @@ def test_what_has_nothing_to_show_says_why(pushes: Bench) -> None:
 
 
 def test_outcomes_that_cannot_be_used_are_named_in_the_caption(pushes: Bench) -> None:
-    pushes.change(pushes.arms[0], evaluation=evaluation(ARM, []))
+    broken = {**evaluation(ARM, []), "runs": [{"seed": 0, "outcomes": "01"}]}
+    pushes.change(pushes.arms[0], evaluation=broken)
     figure = drawn(pushes)
     left, _ = panels(figure, 2)
     assert " ".join(left.texts[0].get_text().split()) == "outcomes cannot be used"
-    assert "Left out: il_bc on fetch-push-v0" in caption(figure)
+    assert "Left out: results/quick/runs/il_bc/fetch-push-v0" in caption(figure)
 
 
 def test_nothing_is_drawn_without_outcomes(tmp_path: Path) -> None:
