@@ -1,4 +1,4 @@
-"""From diagnosed arms to the figures that a paper's `tables.yaml` asks for."""
+"""From arms to the figures that a paper's `tables.yaml` asks for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from analysis.diagnosis import read_diagnosis
 from analysis.evidence import find
 from analysis.figures_ablation import ablation
 from analysis.figures_maze import Arm, CaseStudy, Row, Values
-from analysis.labels import setting
+from analysis.figures_starts import success_by_cell, success_by_start
+from analysis.labels import made_of
 from analysis.layout import FigureLayout, experiment_of
 from analysis.load import ArmResult, Results
 from analysis.workspace import Workspace
@@ -32,6 +33,8 @@ DISTANCE_NOTE = (
     "episode to the nearest state of the data, raw units (filled: position and velocity, hatched: "
     "position alone); dots: runs, whiskers: 95 % t interval from 3 runs on."
 )
+#: Kinds of figures that are made of results alone; the others need diagnoses.
+DRAW = {"ablation": ablation, "starts": success_by_start, "cells": success_by_cell}
 
 
 def write_case_studies(space: Workspace, paper: str, results: Results) -> list[Path]:
@@ -41,10 +44,8 @@ def write_case_studies(space: Workspace, paper: str, results: Results) -> list[P
         experiment = experiment_of(layout.experiment, space.tier, space.tiers)
         if experiment is None or layout.kind == "model_error":
             continue
-        if layout.kind == "ablation":
-            figure = ablation(space, paper, experiment, layout, results)
-        else:
-            figure = _of_diagnoses(space, paper, experiment, layout, results)
+        draw = DRAW.get(layout.kind, _of_diagnoses)
+        figure = draw(space, paper, experiment, layout, results)
         if figure is not None:
             path = TierPaths(space.tier).figure(paper, name, "png")
             written += curves.save(figure, (space.root / path).with_suffix(""))
@@ -79,14 +80,9 @@ def _arms(
     for algo in layout.algorithms:
         result, _ = find(results, f"{paper}/{experiment}", ArmPattern(algo, {}), task)
         diagnosis = read_diagnosis(result, space.root) if result else None
-        absent = None if diagnosis else _reason(space, algo, result)
+        absent = None if diagnosis else space.absence(algo, result)
         arms[algo] = Arm(algo, space.title(algo), diagnosis, absent), result
     return arms
-
-
-def _reason(space: Workspace, algo: str, result: ArmResult | None) -> str:
-    declared = result is not None and result.arm.status != "planned"
-    return "not implemented" if declared or algo in space.unimplemented else "not run"
 
 
 def _values(arms: Found, metric: str) -> list[Values]:
@@ -107,7 +103,7 @@ def _case_study(
         notes={algo: _notes(result) for algo, (_, result) in arms.items()},
         discrepancy=_values(arms, "diagnosis.discrepancy"),
         discrepancy_xy=_values(arms, "diagnosis.discrepancy_xy"),
-        caption=f"{_caption(space, shown)} (b)-(e): one episode of each run from the same start (circle) "
+        caption=f"{made_of(space.tier, shown)} (b)-(e): one episode of each run from the same start (circle) "
         "to its end (square), the first run thick; below: share of the steps after the first arrival that "
         "are spent in the goal, all starts and runs. (g)-(i): rollouts of the first run from real states "
         f"(dots); below: share of imagined states inside walls. (j) {DISTANCE_NOTE}",
@@ -135,11 +131,5 @@ def _comparison(
         for label, metric, beside in ROWS
     ]
     return figures_maze.draw_comparison(
-        layout.tasks, rows, f"{_caption(space, shown)} {DISTANCE_NOTE}"
+        layout.tasks, rows, f"{made_of(space.tier, shown)} {DISTANCE_NOTE}"
     )
-
-
-def _caption(space: Workspace, shown: Sequence[ArmResult]) -> str:
-    counts = sorted({len(arm.runs) for arm in shown})
-    runs = " or ".join(map(str, counts))
-    return f"Tier {space.tier}: {setting(shown)}; {runs} runs a method."

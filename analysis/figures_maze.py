@@ -119,7 +119,7 @@ def draw_chains(axes: Axes, arm: Arm, found: Diagnosis) -> None:
     axes.scatter(chains[:, 0, 1], chains[:, 0, 0], **dots)
 
 
-def _absent(axes: Axes, text: str) -> None:
+def draw_absent(axes: Axes, text: str) -> None:
     """An empty panel that says why."""
     axes.set(xticks=[], yticks=[], facecolor="#F7F7F7")
     axes.text(
@@ -273,7 +273,7 @@ def _panel(
     own = arm.diagnosis
     if own is None or kind == "penalty" or (kind == "chains" and not own.chains):
         axes.set_box_aspect(1)
-        _absent(axes, arm.absent or "not run")
+        draw_absent(axes, arm.absent or "not run")
         return
     draw_maze(axes, maze)
     if kind == "paths":
@@ -319,5 +319,5 @@ def _row(axes: Axes, row: Row, task: str) -> bool:
     if there:
         draw_bars(axes, row.values[task], row.lighter.get(task, ()))
     else:
-        _absent(axes, "not run")
+        draw_absent(axes, "not run")
     return there

@@ -19,8 +19,10 @@ def listed(values: Iterable[str]) -> str:
 
 
 def budget(arm: ArmResult) -> str:
-    """Gradient updates of an arm's runs, `-` if it has none."""
+    """Gradient updates of an arm's runs, `-` if it has none; many different ones as a range."""
     updates = sorted({record.updates for record in arm.records})
+    if len(updates) > 2:
+        return f"{updates[0]:,} to {updates[-1]:,}"
     return " / ".join(f"{count:,}" for count in updates) or "-"
 
 
@@ -63,6 +65,12 @@ def setting(arms: Sequence[ArmResult]) -> str:
     updates = " and ".join(sorted({budget(arm) for arm in arms}))
     sources = listed(source for arm in arms for source in arm.sources)
     return "; ".join(filter(None, [cells, f"{updates} updates", f"{sources} data"]))
+
+
+def made_of(tier: str, arms: Sequence[ArmResult]) -> str:
+    """The first sentence of a figure's caption: tier, setting and runs of a method."""
+    counts = " or ".join(map(str, sorted({len(arm.runs) for arm in arms})))
+    return f"Tier {tier}: {setting(arms)}; {counts} runs a method."
 
 
 def hardware(arm: ArmResult) -> str:

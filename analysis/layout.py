@@ -11,10 +11,16 @@ from pydantic import Field, model_validator
 from paper_tables.errors import PlanError
 from paper_tables.schema import Name, Strict, read_model
 
+#: Two algorithms that a line compares.
+Pair = Annotated[list[Name], Field(min_length=2, max_length=2)]
+#: Lower and upper end of an axis.
+Limits = Annotated[list[float], Field(min_length=2, max_length=2)]
+
 
 class Line(Strict):
-    """One line for each task of a section: an algorithm, the best of a class, or a difference.
+    """One line for each task of a section: an algorithm, the best of a class, or two compared.
 
+    `difference` and `ratio` name two algorithms: mean of the first minus, or over, mean of the second.
     `metric` goes over the table's own; a published value is of the table's own metric.
     """
 
@@ -22,19 +28,23 @@ class Line(Strict):
     settings: dict[str, str] = Field(default_factory=dict)
     cell: str = "base"
     role: Name | None = None
-    difference: list[Name] | None = None
+    difference: Pair | None = None
+    ratio: Pair | None = None
     label: str | None = None
     reference: str | None = None
     metric: str | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Line:
-        given = [self.algo, self.role, self.difference]
+        given = [self.algo, self.role, self.difference, self.ratio]
         if sum(item is not None for item in given) != 1:
-            raise ValueError("a line is one of algo, role and difference")
-        if self.difference is not None and len(self.difference) != 2:
-            raise ValueError("a difference names two algorithms")
+            raise ValueError("a line is one of algo, role, difference and ratio")
         return self
+
+    @property
+    def pair(self) -> list[Name]:
+        """The two algorithms that the line compares; none where it shows one."""
+        return self.difference or self.ratio or []
 
 
 class Section(Strict):
@@ -98,10 +108,12 @@ class FigureLayout(Strict):
     `case_study`: paths and rollouts in one maze; `comparison`: bars of every method, a column a task;
     `ablation`: `metric` against the hyperparameter `axis`, a panel a task; `model_error`: errors of the
     models of `lines` over training, one figure a task, with the values of `table`. `outputs` names its
-    panels: metric of an evaluation -> title.
+    panels: metric of an evaluation -> title. `starts`, `cells`: where policies succeed, a row a task and a
+    panel a method, by start (the axes show at least `xlim` and `ylim`) or by cell of a maze; `metric` of
+    all runs stands above.
     """
 
-    kind: Literal["case_study", "comparison", "ablation", "model_error"]
+    kind: Literal["case_study", "comparison", "ablation", "model_error", "starts", "cells"]
     source: str
     experiment: dict[str, str]
     tasks: list[str]
@@ -113,6 +125,8 @@ class FigureLayout(Strict):
     table: str = ""
     lines: list[Line] = Field(default_factory=list)
     outputs: dict[str, str] = Field(default_factory=dict)
+    xlim: Limits | None = None
+    ylim: Limits | None = None
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> FigureLayout:
@@ -127,6 +141,9 @@ class FigureLayout(Strict):
             raise ValueError("a case study shows one task")
         if (self.kind == "ablation") != bool(self.axis):
             raise ValueError("axis: an ablation needs it, other figures have none")
+        for limits in filter(None, (self.xlim, self.ylim)):
+            if self.kind != "starts" or limits[0] >= limits[1]:
+                raise ValueError("xlim, ylim: [low, high] of a figure of kind starts")
         return self
 
 

@@ -48,8 +48,9 @@ class FailedRun:
 class Record:
     """Provenance of one block of runs, as its result file states it.
 
-    `evaluation` is the protocol of the evaluation after training; that of the evaluations during
-    training stands in the hyperparameters.
+    `evaluation` is the protocol of the evaluation after training, without its list of starts, which is
+    read where it is drawn (`analysis.starts`); that of the evaluations during training stands in the
+    hyperparameters.
     """
 
     path: str
@@ -208,6 +209,10 @@ def _updates(content: Mapping[str, Any]) -> int:
     return int(content["gradient_updates"]) // max(1, len(content["runs"]))
 
 
+def _protocol(evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in evaluation.items() if key not in ("runs", "starts")}
+
+
 def _record(content: Mapping[str, Any], name: str) -> Record:
     spec = content["spec"]
     return Record(
@@ -216,7 +221,7 @@ def _record(content: Mapping[str, Any], name: str) -> Record:
         environment_steps=int(content["environment_steps"]),
         hyperparameters=spec["hyperparameters"],
         precision=str(content["precision"]),
-        evaluation={k: v for k, v in (content.get("evaluation") or {}).items() if k != "runs"},
+        evaluation=_protocol(content.get("evaluation") or {}),
         data=tuple(content.get("data") or ()),
         hardware=content["hardware"],
         versions=content["versions"],

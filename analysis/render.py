@@ -12,6 +12,9 @@ from analysis.labels import DASH, MINUS
 from analysis.statistics import Interval
 from analysis.tables import Row, Table
 
+#: Ratios are printed with at least as many decimals.
+RATIO_DECIMALS = 2
+
 #: Longer tables do not fit a page and are set as `longtable`.
 PAGE_ROWS = 45
 
@@ -67,8 +70,23 @@ def _ours(row: Row, table: Table) -> str:
         return DASH
     count = str(row.ours.n) if row.ours.n == row.planned else f"{row.ours.n} of {row.planned}"
     marks = table.notes.mark(row.arms[0]) if len(row.arms) == 1 else ""
-    text = plus_minus(row.ours, table.layout.decimals, signed=len(row.arms) == 2)
-    return f"{text} ({count})" + (f" [{marks}]" if marks else "")
+    text = plus_minus(row.ours, _decimals(row, table), signed=row.kind == "difference")
+    return f"{text}{_bounds(row, table)} ({count})" + (f" [{marks}]" if marks else "")
+
+
+def _decimals(row: Row, table: Table) -> int:
+    decimals = table.layout.decimals
+    return max(RATIO_DECIMALS, decimals) if row.kind == "ratio" else decimals
+
+
+def _bounds(row: Row, table: Table) -> str:
+    """` [low, high]` of an interval that is not symmetric."""
+    if row.bounds is None or any(map(math.isnan, row.bounds)):
+        return ""
+    if any(map(math.isinf, row.bounds)):
+        return " [unbounded]"
+    low, high = (figure(end, _decimals(row, table)) for end in row.bounds)
+    return f" [{low}, {high}]"
 
 
 def _paper(row: Row, decimals: int) -> str:
@@ -93,7 +111,7 @@ def header(table: Table) -> list[str]:
 
 def cells(row: Row, table: Table) -> list[str]:
     """The same columns of one row as text."""
-    decimals = table.layout.decimals
+    decimals = _decimals(row, table)
     singles = "; ".join(figure(value, decimals) for value in row.runs) or DASH
     found = [_ours(row, table), singles]
     if table.layout.published:
@@ -108,6 +126,11 @@ def notes(table: Table) -> list[str]:
         "Ours: mean ± half-width of the 95 % Student-t interval over runs (seeds); "
         "a line with two algorithms is their difference with the Welch interval."
     ]
+    if any(row.kind == "ratio" for row in table.rows):
+        lines.append(
+            "A line with a slash is the ratio of two means before rounding with Fieller's 95 % interval; "
+            "unbounded: the second mean is not clearly above 0."
+        )
     if table.layout.published:
         kinds = {row.published.spread_kind for row in table.rows if row.published} - {"none"}
         words = "; ".join(SPREAD_WORDS[kind] for kind in sorted(kinds))
@@ -161,6 +184,8 @@ CSV_COLUMNS = (
     "metric",
     "ours_mean",
     "ours_half_width_95",
+    "ours_low_95",
+    "ours_high_95",
     "ours_runs",
     "ours_runs_planned",
     "ours_single_runs",
@@ -189,6 +214,7 @@ def _csv_row(row: Row, table: Table) -> list[str]:
         row.metric or table.layout.metric,
         _plain(ours.mean if ours else None),
         _plain(ours.half_width if ours else None),
+        *map(_plain, row.ends),
         str(ours.n) if ours else "0",
         str(row.planned),
         " ".join(_plain(run) for run in row.runs),

@@ -68,7 +68,7 @@ class Line:
 
     label: str
     cells: tuple[Cell, ...]
-    difference: bool = False
+    compared: bool = False
 
 
 @dataclass(frozen=True)
@@ -163,9 +163,9 @@ def _groups(table: Table, links: Links) -> Iterator[Group]:
         )
 
 
-def _scale(row: Row) -> tuple[bool, str]:
-    """Rows that agree in this share an axis: differences have one of their own, as has a metric."""
-    return bool(row.runs), row.metric
+def _scale(row: Row) -> tuple[bool, str, str]:
+    """Rows that agree in this share an axis: what compares two has its own, as has a metric."""
+    return bool(row.runs), row.kind, row.metric
 
 
 def _line(
@@ -182,7 +182,7 @@ def _line(
         Cell(cell.text, cell.kind, strip=drawn) if cell.kind == "singles" else cell
         for cell in cells
     ]
-    return Line(row.label, tuple(cells), difference=len(row.arms) == 2)
+    return Line(row.label, tuple(cells), compared=row.kind != "arm")
 
 
 def view(table: Table, links: Links | None = None, split: bool = False) -> TableView:

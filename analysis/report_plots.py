@@ -15,7 +15,6 @@ import numpy as np
 from analysis.labels import MINUS
 from analysis.load import ArmResult
 from analysis.records import FailedRun, Run
-from analysis.statistics import Interval
 from analysis.tables import Row
 
 #: Metrics of evaluations in the order of preference; an arm without any of them shows its first one.
@@ -195,7 +194,7 @@ def short_range(values: Range) -> str:
 
 
 def shared_axis(rows: Sequence[Row]) -> Range | None:
-    """The range that the rows of one task share: runs, paper's values, and 0 for a difference.
+    """The range that the rows of one task share: runs, paper's values, and where two are equal.
 
     Intervals do not widen it: with few runs they would press the runs together.
     """
@@ -203,7 +202,7 @@ def shared_axis(rows: Sequence[Row]) -> Range | None:
     values += [row.published.mean for row in rows if row.published and row.ours]
     for row in rows:
         if row.ours and not row.runs:
-            values += [0.0, row.ours.low, row.ours.high, row.ours.mean]
+            values += [row.neutral, *row.ends, row.ours.mean]
     known = [value for value in values if math.isfinite(value)]
     return _padded(known) if known else None
 
@@ -217,13 +216,18 @@ def strip(row: Row, source: Range | None) -> Strip | None:
     return Strip(
         runs=tuple(_place(run, source, target) for run in row.runs),
         mean=_place(row.ours.mean, source, target),
-        interval=_ends(row.ours, source, target),
+        interval=_ends(row.ends, source, target),
         paper=_place(value, source, target) if math.isfinite(value) else None,
-        zero=_place(0.0, source, target) if source[0] <= 0 <= source[1] else None,
+        zero=_place(row.neutral, source, target) if _within(row.neutral, source) else None,
     )
 
 
-def _ends(interval: Interval, source: Range, target: Range) -> Range | None:
-    if not math.isfinite(interval.half_width):
+def _within(value: float, source: Range) -> bool:
+    return source[0] <= value <= source[1]
+
+
+def _ends(ends: Range, source: Range, target: Range) -> Range | None:
+    """An interval, as far as the axis goes; None where there is none."""
+    if any(map(math.isnan, ends)):
         return None
-    return _place(interval.low, source, target), _place(interval.high, source, target)
+    return _place(ends[0], source, target), _place(ends[1], source, target)

@@ -146,6 +146,14 @@ def _pair(mean: str, spread: str, runs: str) -> str:
     return f"{text} ({runs})" if runs else text
 
 
+def _ours(row: Row) -> str:
+    """Ours with its interval: the half-width, or both ends where it is not symmetric."""
+    if row["ours_half_width_95"] or not row["ours_low_95"]:
+        return _pair(row["ours_mean"], row["ours_half_width_95"], row["ours_runs"])
+    ends = f"[{_number(row['ours_low_95'])}, {_number(row['ours_high_95'])}]"
+    return f"{_number(row['ours_mean'])} {ends} ({row['ours_runs']})"
+
+
 SCORE_HEADER = ("Task", "Algorithm", "Metric", "Ours", "Paper", "Updates")
 CLAIM_HEADER = ("Claim", "Verdict", "What it says", "Difference", "p (Holm)", "Seeds needed")
 
@@ -156,7 +164,7 @@ def score_cells(row: Row) -> tuple[str, ...]:
         row["task"],
         row["algorithm"],
         row["metric"],
-        _pair(row["ours_mean"], row["ours_half_width_95"], row["ours_runs"]),
+        _ours(row),
         _pair(row["paper_mean"], row["paper_spread"], row["paper_runs"]),
         f"{int(row['updates']):,}" if row["updates"].isdigit() else row["updates"],
     )

@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 
 from analysis import labels
 from analysis.claim_file import ArmPattern
 from analysis.claims import Entry
+from analysis.equivalence import ratio_interval
 from analysis.evidence import find
 from analysis.footnotes import Footnotes, footnotes
 from analysis.layout import Line, Section, TableLayout, experiment_of
 from analysis.load import ArmResult, Results
 from analysis.published import Published, Value
-from analysis.statistics import Interval, t_interval, welch_from_summary, welch_greater
+from analysis.statistics import Array, Interval, t_interval, welch_from_summary, welch_greater
 from analysis.verdicts import Verdict
 from analysis.workspace import Workspace
 
@@ -29,12 +31,18 @@ SPEAKING = (
 )
 
 
+Kind = Literal["arm", "difference", "ratio"]
+#: What stands between two algorithms that are compared.
+SIGNS = {"difference": labels.MINUS, "ratio": "/"}
+
+
 @dataclass(frozen=True)
 class Row:
-    """One line: an algorithm (or a difference of two) on one task; `metric` where it has its own.
+    """One line: an algorithm (or two compared) on one task; `metric` where it has its own.
 
-    `ours` is None where nothing finished; `gap` is ours minus the paper's, its half-width NaN
-    unless the paper gives a standard deviation and a number of runs.
+    `ours` is None where nothing finished or a ratio has no meaning; `bounds` are the ends of its 95 %
+    interval where that is not symmetric (infinite where the runs do not bound it). `gap` is ours minus
+    the paper's, its half-width NaN unless the paper gives a standard deviation and a number of runs.
     """
 
     section: str
@@ -48,6 +56,20 @@ class Row:
     gap: Interval | None = None
     verdicts: tuple[tuple[str, Verdict], ...] = ()
     metric: str = ""
+    kind: Kind = "arm"
+    bounds: tuple[float, float] | None = None
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Ends of the 95 % interval of `ours`; NaN where there is none."""
+        if self.bounds is not None:
+            return self.bounds
+        return (self.ours.low, self.ours.high) if self.ours else (math.nan, math.nan)
+
+    @property
+    def neutral(self) -> float:
+        """The value at which two algorithms are equal."""
+        return 1.0 if self.kind == "ratio" else 0.0
 
     @property
     def updates(self) -> str:
@@ -95,8 +117,8 @@ class _Builder:
 
     def _row(self, section: Section, task: str, line: Line) -> Row:
         experiment = experiment_of(section.experiment, self.space.tier, self.space.tiers)
-        if line.difference:
-            return self._difference(section, task, line, experiment, *line.difference)
+        if line.pair:
+            return self._of_two(section, task, line, experiment)
         value = self._value(task, line)
         algo = line.algo or (value.algo if value else "")
         arm = self._arm(experiment, algo, task, line) if algo else None
@@ -109,38 +131,37 @@ class _Builder:
         runs = tuple(float(x) for x in arm.values(line.metric or self.layout.metric))
         ours = t_interval(runs) if runs else None
         row = replace(row, arms=(arm,), ours=ours, runs=runs, planned=len(arm.arm.seeds))
-        shown = {tuple(line.difference) for line in self.layout.lines if line.difference}
-        verdicts = () if line.metric else self._verdicts(task, algo, None, shown)
+        verdicts = () if line.metric else self._verdicts(task, algo)
         return replace(row, gap=_gap(row), verdicts=verdicts)
 
-    def _difference(
-        self,
-        section: Section,
-        task: str,
-        line: Line,
-        experiment: str | None,
-        left: str,
-        right: str,
-    ) -> Row:
-        """Mean of one algorithm minus mean of another, with the Welch interval."""
+    def _of_two(self, section: Section, task: str, line: Line, experiment: str | None) -> Row:
+        """Means of two algorithms compared, with the Welch or the Fieller interval."""
+        kind: Kind = "ratio" if line.ratio else "difference"
+        left, right = line.pair
         arms = [self._arm(experiment, algo, task, Line(algo=algo)) for algo in (left, right)]
-        label = line.label or f"{self.space.title(left)} {labels.MINUS} {self.space.title(right)}"
-        value = self.published.find(
-            self.layout.table,
-            task,
-            f"{self.layout.metric}_difference",
-            algo=f"{left}-{right}",
-            cell="base",
-        )
-        row = Row(section.title, task, label, published=value)
+        label = line.label or f"{self.space.title(left)} {SIGNS[kind]} {self.space.title(right)}"
+        value = self._value_of_two(kind, task, left, right)
+        row = Row(section.title, task, label, published=value, kind=kind)
         samples = [arm.values(self.layout.metric) for arm in arms if arm]
         if len(samples) == 2 and all(len(values) for values in samples):
-            welch = welch_greater(samples[0], samples[1])
-            count = min(len(samples[0]), len(samples[1]))
-            ours = Interval(welch.difference, welch.half_width, count)
+            ours, bounds = COMPARE[kind](*samples)
             used = tuple(arm for arm in arms if arm)
-            row = replace(row, arms=used, ours=ours, planned=len(used[0].arm.seeds))
-        return replace(row, gap=_gap(row), verdicts=self._verdicts(task, left, right, set()))
+            planned = len(used[0].arm.seeds)
+            row = replace(row, arms=used, ours=ours, bounds=bounds, planned=planned)
+        return replace(row, gap=_gap(row), verdicts=self._verdicts_of_two(task, kind, left, right))
+
+    def _value_of_two(self, kind: Kind, task: str, left: str, right: str) -> Value | None:
+        """The printed difference or ratio. Papers print ratios to one baseline, whose own is 1."""
+        if not self.layout.published:
+            return None
+        name = f"{self.layout.metric.rpartition('.')[2]}_{kind}"
+        table = self.layout.table
+        if kind == "difference":
+            return self.published.find(table, task, name, algo=f"{left}-{right}", cell="base")
+        own, base = (
+            self.published.find(table, task, name, algo=algo, cell="base") for algo in (left, right)
+        )
+        return own if base and base.mean == 1.0 else None
 
     def _value(self, task: str, line: Line) -> Value | None:
         if not self.layout.published:
@@ -160,21 +181,59 @@ class _Builder:
         pattern = ArmPattern(algo, line.settings)
         return find(self.results, f"{self.paper}/{experiment}", pattern, task)[0]
 
-    def _verdicts(
-        self, task: str, left: str, right: str | None, elsewhere: set[tuple[str, ...]]
+    def _verdicts(self, task: str, algo: str) -> tuple[tuple[str, Verdict], ...]:
+        """Verdicts on claims about one task that begin with `algo` and have no line of two."""
+        pairs = [sorted(line.pair) for line in self.layout.lines if line.pair]
+        return tuple(
+            (entry.claim.id, entry.judgement.verdict)
+            for entry in self._speaking(task)
+            if _names(entry)[:1] == [algo] and sorted(_names(entry)) not in pairs
+        )
+
+    def _verdicts_of_two(
+        self, task: str, kind: Kind, left: str, right: str
     ) -> tuple[tuple[str, Verdict], ...]:
-        """Verdicts on claims about this line: one task, `left` first, `right` second if given."""
-        found = []
+        """Verdicts on claims about these two; those about ratios stand at the ratio, if it has a line."""
+        pair = sorted((left, right))
+        lines = [line for line in self.layout.lines if sorted(line.pair) == pair]
+        both = any(line.ratio for line in lines) and any(line.difference for line in lines)
+        return tuple(
+            (entry.claim.id, entry.judgement.verdict)
+            for entry in self._speaking(task)
+            if sorted(_names(entry)) == pair
+            and (not both or (entry.claim.kind == "ratio") == (kind == "ratio"))
+        )
+
+    def _speaking(self, task: str) -> Iterator[Entry]:
+        """Claims about this metric on this task alone whose verdict says something."""
         for entry in self.entries:
-            claim = entry.claim
-            names = [str(arm) for arm in (*claim.left, *claim.right)]
-            pair = tuple(sorted(names))
-            taken = any(pair == tuple(sorted(other)) for other in elsewhere)
-            fits = pair == tuple(sorted((left, right))) if right else names[:1] == [left]
+            claim, verdict = entry.claim, entry.judgement.verdict
             here = claim.tasks == (task,) and claim.metric == self.layout.metric
-            if fits and here and not taken and entry.judgement.verdict in SPEAKING:
-                found.append((claim.id, entry.judgement.verdict))
-        return tuple(found)
+            if here and verdict in SPEAKING:
+                yield entry
+
+
+def _names(entry: Entry) -> list[str]:
+    return [str(arm) for arm in (*entry.claim.left, *entry.claim.right)]
+
+
+Compared = tuple[Interval | None, tuple[float, float] | None]
+
+
+def _difference(left: Array, right: Array) -> Compared:
+    welch = welch_greater(left, right)
+    return Interval(welch.difference, welch.half_width, min(len(left), len(right))), None
+
+
+def _ratio(left: Array, right: Array) -> Compared:
+    """Ratio of means before rounding; none over a mean that is not above 0."""
+    if right.mean() <= 0:
+        return None, None
+    ratio = Interval(float(left.mean() / right.mean()), math.nan, min(len(left), len(right)))
+    return ratio, ratio_interval(left, right)
+
+
+COMPARE = {"difference": _difference, "ratio": _ratio}
 
 
 def _gap(row: Row) -> Interval | None:

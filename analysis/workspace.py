@@ -10,7 +10,7 @@ from pathlib import Path
 from analysis.claim_file import Claim, read_claims
 from analysis.errors import exit_code
 from analysis.layout import Layout, read_layout
-from analysis.load import Results, load
+from analysis.load import ArmResult, Results, load
 from analysis.published import Published, read_published
 from paper_tables.plan import Device, Plan, make_plan
 from paper_tables.registry import Registry, read_papers, read_registry
@@ -66,6 +66,11 @@ class Workspace:
     def title(self, algo: str) -> str:
         """The name of an algorithm as printed."""
         return self.titles.get(algo, algo)
+
+    def absence(self, algo: str, result: ArmResult | None) -> str:
+        """Why a figure has nothing to show of an algorithm."""
+        declared = result is not None and result.arm.status != "planned"
+        return "not implemented" if declared or algo in self.unimplemented else "not run"
 
 
 def open_workspace(

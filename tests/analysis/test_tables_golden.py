@@ -93,11 +93,13 @@ def test_golden_csv(standard: Bench) -> None:
     lines = render.comma_separated(table(standard)).splitlines()
     assert lines[0].split(",") == list(render.CSV_COLUMNS)
     assert lines[1] == (
-        "quick,maze2d,maze2d-umaze-v1,ROMI-BCQ,score,30.6667,41.6664,3,3,20 22 50,"
+        "quick,maze2d,maze2d-umaze-v1,ROMI-BCQ,score,30.6667,41.6664,-10.9998,72.3331,3,3,20 22 50,"
         "139.5,3.6,sd,3,-108.833,39.355,1000,"
     )
-    assert lines[2] == ("quick,maze2d,maze2d-umaze-v1,FOMI-BCQ,score,,,0,0,,8.1,15.5,sd,3,,,,")
-    assert lines[4].startswith("quick,maze2d,maze2d-umaze-v1,ROMI-BCQ - BCQ,score,35,37.0497,3,3,")
+    assert lines[2] == ("quick,maze2d,maze2d-umaze-v1,FOMI-BCQ,score,,,,,0,0,,8.1,15.5,sd,3,,,,")
+    assert lines[4].startswith(
+        "quick,maze2d,maze2d-umaze-v1,ROMI-BCQ - BCQ,score,35,37.0497,-2.04968,72.0497,3,3,"
+    )
     assert lines[4].endswith(",98.4,,none,3,-63.4,,1000,R21 direction only")
 
 

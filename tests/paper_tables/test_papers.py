@@ -76,7 +76,7 @@ def test_the_paper_tier_fills_every_line_of_every_table(paper: str) -> None:
         for section in table.sections:
             experiment = experiment_of(section.experiment, "paper", TIERS)
             for line, task in itertools.product(table.lines, section.tasks):
-                for algo in [line.algo] if line.algo else line.difference or []:
+                for algo in [line.algo] if line.algo else line.pair:
                     pattern = ArmPattern(algo, line.settings)
                     arm, reason = find(
                         planned("paper", paper), f"{paper}/{experiment}", pattern, task
