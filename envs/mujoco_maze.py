@@ -28,8 +28,8 @@ class MujocoMazeEnv(gymnasium.Env[Array, NDArray[Any]]):
     """A point that walks where it looks, in a maze (Park and Wong 2022); the goal ends the episode and pays 1000.
 
     Observation ``[7]`` float64: x, y (m, from the middle of the start cell, y downwards), yaw (rad), their
-    velocities, and 0.001 times the step. Action ``[2]`` in [-1, 1]: 0.2 m forward, 0.25 rad from x towards y. The goal is
-    not observed; ``info["in_goal"]`` says whether the state lies in it.
+    velocities, and 0.001 times the step. Action ``[2]`` in [-1, 1]: 0.2 m forward, 0.25 rad from x towards y.
+    The goal is not observed; ``info["in_goal"]`` says whether the state lies in it.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 50}  # noqa: RUF012
