@@ -28,8 +28,8 @@ class MujocoMazeEnv(gymnasium.Env[Array, NDArray[Any]]):
     """A point that walks where it looks, in a maze (Park and Wong 2022); the goal ends the episode and pays 1000.
 
     Observation ``[7]`` float64: x, y (m, from the middle of the start cell, y downwards), yaw (rad), their
-    velocities, and 0.001 times the step. Action ``[2]`` in [-1, 1]: 0.2 m forward, 0.25 rad to the left. The goal is
-    not observed; ``info["in_goal"]`` says whether the state lies in it.
+    velocities, and 0.001 times the step. Action ``[2]`` in [-1, 1]: 0.2 m forward, 0.25 rad from x towards y.
+    The goal is not observed; ``info["in_goal"]`` says whether the state lies in it.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 50}  # noqa: RUF012
@@ -81,7 +81,7 @@ class MujocoMazeEnv(gymnasium.Env[Array, NDArray[Any]]):
         return observation, float(found.reward[0]), in_goal, False, {"in_goal": in_goal}
 
     def render(self) -> Any:
-        """The maze from above, uint8 ``[height, width, 3]``; y points upwards.
+        """The maze, uint8 ``[height, width, 3]``; x runs to the right and y downwards, as in the layouts.
 
         Raises:
             RenderingError: no OpenGL back end works.

@@ -32,6 +32,7 @@ _NOSE_MASS = DENSITY * 8 * float(np.prod(NOSE_SIZE))
 #: Distance from the axis to the centre of mass, m: the axis circles around it when the point spins.
 CENTRE_AHEAD = float(NOSE_AHEAD * _NOSE_MASS / (_BODY_MASS + _NOSE_MASS))
 
+# Seen from below, with the floor behind, so that x runs to the right and rows (y) downwards as in the layouts.
 _XML = """
 <mujoco model="point-{name}">
   <option timestep="{timestep}" gravity="0 0 0" integrator="RK4"/>
@@ -42,8 +43,8 @@ _XML = """
   </visual>
   <default><geom contype="0" conaffinity="0" density="{density}"/></default>
   <worldbody>
-    <geom name="floor" type="plane" size="0 0 1" rgba=".93 .93 .9 1"/>
-    <camera name="top" pos="{centre_x} {centre_y} {height}" xyaxes="1 0 0 0 1 0" fovy="45"/>
+    <geom name="floor" type="plane" size="0 0 1" pos="0 0 2" euler="180 0 0" rgba=".93 .93 .9 1"/>
+    <camera name="top" pos="{centre_x} {centre_y} -{height}" xyaxes="1 0 0 0 -1 0" fovy="45"/>
     <site name="goal" pos="{goal_x} {goal_y} 0" size="{goal_size} .01" type="cylinder"
       rgba=".2 .7 .3 .5"/>
     <body name="point">

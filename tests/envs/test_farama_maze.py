@@ -66,8 +66,9 @@ def test_an_episode_ends_in_the_goal_or_at_the_horizon() -> None:
     assert steps[0].terminated.tolist() == [True, False] == (steps[0].reward == 1000.0).tolist()
     assert [s.truncated.all() for s in steps] == [False] * 599 + [True]
     env = FaramaMazeEnv(name)
-    _, info = env.set_state(np.array([4.6, 0.0, 0.0, 0.0]))
-    assert info == {"in_goal": True}
+    for x, inside in ((4.56, True), (4.54, False)):  # radius 0.45
+        _, info = env.set_state(np.array([x, 0.0, 0.0, 0.0]))
+        assert info == {"in_goal": inside}
 
 
 @pytest.mark.parametrize("name", BALLS)

@@ -9,13 +9,16 @@ from gymnasium.utils.env_checker import check_env
 
 import envs  # noqa: F401 - registers the tasks
 from envs.batch import make_batch
-from envs.errors import TaskError
+from envs.errors import RenderingError, TaskError
 from envs.mujoco_maze import MujocoMazeEnv
 from envs.mujoco_maze_layouts import LAYOUTS, get_map
 from envs.starts import displaced_starts, read_starts
 from envs.tasks import Task, get_task, reward_function
 
 POINTS = ["point-umaze-v0", "point-room5x11-v0", "point-corridor7x7-v0"]
+FIRST_STARTS = np.array(
+    [[-1.40859033, 3.24566411, -0.07168289], [18.4918174, 30.13854729, -0.03477873]]
+)
 FREE = {"umaze": 13, "room5x11": 51, "corridor7x7": 41}
 
 
@@ -230,3 +233,26 @@ def test_bad_arguments() -> None:
         batch.step(np.full((2, 2), np.nan))
     with pytest.raises(ValueError, match=r"shape \(2, 4\), wanted finite \(2, 6\)"):
         batch.reset_to(np.zeros((2, 4)))  # type: ignore[attr-defined]
+
+
+def test_first_starts_stay_what_they_are() -> None:
+    # regression values: published robustness rests on these starts
+    state = displaced_starts("point-umaze-v0", 1).state
+    assert state[[0, -1], :3] == pytest.approx(FIRST_STARTS, abs=1e-8)
+
+
+def test_a_frame_shows_point_and_goal_where_they_are() -> None:
+    env = MujocoMazeEnv("point-corridor7x7-v0", render_mode="rgb_array", width=200, height=200)
+    env.reset(seed=0)
+    try:
+        red, green, blue = np.moveaxis(env.render().astype(int), -1, 0)
+    except RenderingError as error:
+        pytest.skip(str(error))
+    finally:
+        env.close()
+    point = np.argwhere(blue > red + 80).mean(axis=0)
+    goal = np.argwhere(green > red + 60).mean(axis=0)
+    assert (point < 70).all() and (
+        goal > 130
+    ).all()  # pixel rows and columns: top left, bottom right
+    assert MujocoMazeEnv("point-corridor7x7-v0").render() is None
