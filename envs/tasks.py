@@ -153,5 +153,8 @@ def observation_bounds(name: str) -> tuple[np.ndarray, np.ndarray]:
         TaskError: no such task, or it is declared, not implemented.
     """
     task = get_task(name)
-    space = task.load()(task=name).observation_space
-    return space.low.astype(np.float64), space.high.astype(np.float64)
+    implementation = task.load()
+    if not hasattr(implementation, "observation_bounds"):
+        raise TaskError(f"task {name} has no bounds of observations; leave bounded_observations off")
+    low, high = implementation.observation_bounds(task)
+    return np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
