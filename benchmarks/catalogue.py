@@ -11,7 +11,12 @@ DIMENSIONS = {"maze2d": (4, 2), "halfcheetah": (17, 6)}
 WARMUP = 800
 PRECISIONS = ("float32", "bfloat16")
 RUNS = (1, 4)
-BCQ, ENSEMBLE, OTHERS = (f"benchmarks.subjects.{name}" for name in ("bcq", "ensemble", "others"))
+BCQ, ENSEMBLE, IMITATION, OTHERS = (
+    f"benchmarks.subjects.{name}" for name in ("bcq", "ensemble", "imitation", "others")
+)
+#: BMIL on pick and place: sizes of states and actions, rows of ten demonstrations, minibatch.
+PICK = {"observation_dim": 25, "action_dim": 4, "rows": 270, "batch_size": 64}
+SEEDS_TOGETHER = 10
 
 
 def _ours(factory: str, size: dict[str, int], against: str) -> tuple[Subject, ...]:
@@ -140,5 +145,53 @@ def evaluation() -> Comparison:
         ),
         full=Effort(1, 1, 5),
         quick=Effort(0, 1, 1),
+        profile_steps=1,
+    )
+
+
+def imitation() -> Comparison:
+    """BMIL: ten seeds together against one after another."""
+    subjects = []
+    for precision in PRECISIONS:
+        needs = BFLOAT16 if precision == "bfloat16" else None
+        alone = f"one run after another, {precision}"
+        for runs, name, against in (
+            (1, alone, None),
+            (SEEDS_TOGETHER, f"{SEEDS_TOGETHER} runs together, {precision}", alone),
+        ):
+            options = {**PICK, "runs": runs, "precision": precision}
+            share = 1.0 / runs
+            subjects.append(
+                Subject(name, f"{IMITATION}:bmil", options, against, share=share, needs=needs)
+            )
+    return Comparison(
+        "pick and place: an epoch is 100 policy updates, a model fit and its traces",
+        "policy updates/CPU-s",
+        tuple(subjects),
+        full=Effort(1000, 1000, 3),
+        quick=Effort(100, 1000, 1),
+        profile_steps=100,
+    )
+
+
+def robustness(task: str, starts: int) -> Comparison:
+    """A cloned policy from displaced starts against the bare environments."""
+    options = {"task": task, "starts": starts}
+    bare = "zero actions, bare environments"
+    return Comparison(
+        f"{task}, displaced starts, resets included",
+        "environment steps/CPU-s",
+        (
+            Subject(bare, f"{IMITATION}:zero_actions", options),
+            Subject("BC and BMIL, one run", f"{IMITATION}:robustness", options, bare),
+            Subject(
+                "BC and BMIL, five runs",
+                f"{IMITATION}:robustness",
+                {**options, "runs": 5},
+                bare,
+            ),
+        ),
+        full=Effort(1, 1, 5),
+        quick=Effort(1, 1, 2),
         profile_steps=1,
     )

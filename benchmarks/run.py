@@ -49,6 +49,14 @@ BENCHMARKS: dict[str, Benchmark] = {
     "plan": Benchmark("planning", commands=workflow.planning, profile=workflow.profile_planning),
     "memory": Benchmark("the jobs of one short ROMI-BCQ run", commands=workflow.memory),
     "evaluation": Benchmark("policy evaluation", lambda: [catalogue.evaluation()]),
+    "imitation": Benchmark("BMIL training", lambda: [catalogue.imitation()]),
+    "robustness": Benchmark(
+        "policies from displaced starts",
+        lambda: [
+            catalogue.robustness("fetch-pick-and-place-v0", 20),
+            catalogue.robustness("point-room5x11-v0", 2),
+        ],
+    ),
 }
 
 
