@@ -19,10 +19,8 @@ OPEN, CLOSED = 1.0, -1.0
 BEHIND = 0.055  # from the object's centre to a gripper that is about to push it
 LATERAL = 0.025  # how far off the line of the push the gripper may be
 PUSH_HEIGHT = -0.005  # of the gripper over the object's centre
-LOW, HIGH = (
-    0.03,
-    0.055,
-)  # over the object's centre: fingers touch it below LOW and pass over it above HIGH
+LOW = 0.03  # over the object's centre: fingers lower than this touch it
+HIGH = 0.055  # over the object's centre: fingers higher than this pass over it
 TRAVEL_HEIGHT = 0.08  # where the gripper moves sideways, and waits
 PUSH_STEP = 0.07  # how far ahead the gripper is sent at most: a fast object slides past the goal
 COAST = 2.0  # steps at its present speed that an object slides on

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from envs import demonstrate_fetch, storage
+from envs import demonstrate_fetch, fetch_scene, lint_demonstrations, storage
 from envs.datasets import make
 from envs.demonstrate_fetch import FetchOptions, generate
 from envs.errors import DatasetError, TaskError
 from envs.fetch_batch import FetchBatch
+from envs.fetch_scene import shared_scene
 from envs.lint_demonstrations import demonstrations
 from envs.loader import load, rows
 from envs.spec import local_spec
@@ -201,6 +202,11 @@ def test_the_file_of_another_fetch_task_is_seen_from_its_successes(
     assert len(load(path, PICK)) == 153
     with pytest.raises(DatasetError, match="does not fit the goal of fetch-push-v0; is this ano"):
         load(path, PUSH)
+
+
+def test_the_linter_judges_success_as_the_robots_do() -> None:
+    radius = shared_scene(get_task(PUSH)).robot.distance_threshold
+    assert lint_demonstrations.SUCCESS_RADIUS == fetch_scene.SUCCESS_RADIUS == radius
 
 
 def maze_episode() -> Arrays:
