@@ -9,7 +9,7 @@ import numpy as np
 
 from algos.core.loop import Failed
 from algos.evaluation import Episodes, Policy, roll, run_episodes
-from algos.imitation.demonstrations import PLACE
+from algos.imagination.demonstrations import PLACE
 from envs.batch import BatchEnv
 from envs.starts import StartList
 

@@ -20,6 +20,7 @@ from algos import jobs
 from algos.core.loop import Failed, Loop
 from algos.core.spec import JobSpec, SpecError, implementation
 from algos.data import RunData, layout_of, load_runs
+from algos.demonstrations import DemonstrationConfig, select
 from algos.evaluation import Episodes, Start, run_episodes, summarise
 from algos.imagination.buffers import (
     FittedModel,
@@ -27,10 +28,10 @@ from algos.imagination.buffers import (
     imagine,
     start_selection,
 )
+from algos.imagination.demonstrations import Demonstrations
 from algos.imagination.mixture import Mixture
 from algos.imagination.starts import Starts
 from algos.imagination.traces import Termination
-from algos.imitation.demonstrations import DemonstrationConfig, Demonstrations
 from algos.robustness import RobustnessConfig
 from envs import terminations
 from envs.batch import make_batch
@@ -214,7 +215,7 @@ def demonstrations_of(spec: JobSpec, data: list[RunData]) -> Demonstrations:
     """The demonstrations of a train spec's runs."""
     kind = implementation(spec.implementation)
     config = spec.build(DemonstrationConfig, kind.Config, EvaluationConfig, RobustnessConfig)
-    return Demonstrations.select(config, spec.seeds, data, layout_of(spec.task))
+    return select(config, spec.seeds, data, layout_of(spec.task))
 
 
 def make_batches(spec: JobSpec, data: list[RunData], fits: dict[str, FittedModel]) -> Mixture:

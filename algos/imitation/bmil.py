@@ -16,12 +16,12 @@ from torch import Tensor
 from algos.core.networks import Precision
 from algos.core.randomness import integers
 from algos.core.replay import Layout
-from algos.imitation import traces
-from algos.imitation.bc import Cloner, ClonerConfig
-from algos.imitation.demonstrations import Demonstrations
-from algos.imitation.trace_fit import FitSummary, TraceFit, TraceFitConfig
-from algos.imitation.trace_model import TraceModel, TraceModelConfig
-from algos.imitation.traces import Bounds, TraceConfig
+from algos.imagination import perturbed_traces as traces
+from algos.imagination.cloned_policy import Cloner, ClonerConfig
+from algos.imagination.demonstrations import Demonstrations
+from algos.imagination.perturbed_traces import Bounds, TraceConfig
+from algos.imagination.trace_fit import FitSummary, TraceFit, TraceFitConfig
+from algos.imagination.trace_model import TraceModel, TraceModelConfig
 
 #: Entries of actions that hardly vary in the demonstrations are left out of the worst error.
 CONSTANT_VARIANCE = 1e-8

@@ -9,9 +9,9 @@ import torch
 
 from algos.core.networks import Precision
 from algos.data import layout_of
+from algos.imagination.demonstrations import Demonstrations
 from algos.imitation.bc import BC, BCConfig
 from algos.imitation.bmil import BMIL, BMILConfig
-from algos.imitation.demonstrations import Demonstrations
 from algos.robustness import displaced_outcomes
 from benchmarks.subjects.common import configured, packed, training
 from benchmarks.worker import Work

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from algos.core.spec import implementation
+from algos.demonstrations import DemonstrationConfig
 from algos.imagination.buffers import ImaginationConfig
-from algos.imitation.demonstrations import DemonstrationConfig
 from algos.robustness import RobustnessConfig
 from algos.train import EvaluationConfig
 

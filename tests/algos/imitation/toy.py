@@ -10,9 +10,10 @@ from torch import Tensor
 
 from algos.core.replay import Layout
 from algos.data import RunData
+from algos.demonstrations import DemonstrationConfig, select
+from algos.imagination.demonstrations import Demonstrations
 from algos.imitation.bc import BC, BCConfig
 from algos.imitation.bmil import BMIL, BMILConfig
-from algos.imitation.demonstrations import DemonstrationConfig, Demonstrations
 
 LAYOUT = Layout(2, 2)
 STEP = 0.2
@@ -77,7 +78,7 @@ def demonstrations(
 ) -> Demonstrations:
     """Demonstrations of different lengths: runs must not depend on each other's."""
     data = [run_data(seed, length=10 + 3 * (seed % 3), **changes) for seed in seeds]
-    return Demonstrations.select(DemonstrationConfig(count, tail), seeds, data, LAYOUT)
+    return select(DemonstrationConfig(count, tail), seeds, data, LAYOUT)
 
 
 def bmil(seeds: tuple[int, ...] = (0, 1, 2), **changes: Any) -> BMIL:

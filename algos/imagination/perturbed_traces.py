@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from algos.core.randomness import torch_generator
-from algos.imitation.policy import Policy
-from algos.imitation.trace_model import TraceModel
+from algos.imagination.cloned_policy import Policy
+from algos.imagination.trace_model import TraceModel
 
 ActionSelection = Literal["none", "resample", "scale", "policy"]
 SMALLEST_SCALE = 1e-12

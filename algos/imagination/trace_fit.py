@@ -18,7 +18,7 @@ from torch import Tensor
 from algos.core.optimiser import Adam
 from algos.core.randomness import torch_generator
 from algos.core.replay import Batch, Layout
-from algos.imitation.trace_model import TraceModel
+from algos.imagination.trace_model import TraceModel
 
 Holdout = Literal["unique", "released"]
 UNSEEN_ERROR = 1e4

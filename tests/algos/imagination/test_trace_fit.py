@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from algos.core.replay import Layout
-from algos.imitation.trace_fit import TraceFit, TraceFitConfig, _Pass
-from algos.imitation.trace_model import TraceModel, released_logvar
+from algos.imagination.trace_fit import TraceFit, TraceFitConfig, _Pass
+from algos.imagination.trace_model import TraceModel, released_logvar
 from tests.algos.imitation import toy
 
 LAYOUT = toy.LAYOUT

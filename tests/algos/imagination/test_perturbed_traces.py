@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from algos.core.replay import Layout
-from algos.imitation.traces import (
+from algos.imagination.perturbed_traces import (
     TraceConfig,
     action_scale,
     backward_traces,
