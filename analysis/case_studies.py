@@ -13,8 +13,9 @@ from analysis.claim_file import ArmPattern
 from analysis.diagnosis import read_diagnosis
 from analysis.evidence import find
 from analysis.figures_ablation import ablation
+from analysis.figures_cells import success_by_cell
 from analysis.figures_maze import Arm, CaseStudy, Row, Values
-from analysis.figures_starts import success_by_cell, success_by_start
+from analysis.figures_starts import success_by_start
 from analysis.labels import made_of
 from analysis.layout import FigureLayout, experiment_of
 from analysis.load import ArmResult, Results

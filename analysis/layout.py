@@ -110,7 +110,7 @@ class FigureLayout(Strict):
     models of `lines` over training, one figure a task, with the values of `table`. `outputs` names its
     panels: metric of an evaluation -> title. `starts`, `cells`: where policies succeed, a row a task and a
     panel a method, by start (the axes show at least `xlim` and `ylim`) or by cell of a maze; `metric` of
-    all runs stands above.
+    all runs, in percent, stands above.
     """
 
     kind: Literal["case_study", "comparison", "ablation", "model_error", "starts", "cells"]

@@ -31,7 +31,7 @@ from start_sets import (
     space_of,
 )
 
-from analysis import case_studies, curves, figures_starts, style
+from analysis import case_studies, curves, figures_cells, figures_starts, start_panels, style
 from analysis.errors import AnalysisError
 from analysis.layout import FigureLayout
 from analysis.starts import Starts, read_starts
@@ -260,6 +260,13 @@ def test_axes_show_what_is_asked_and_every_start(pushes: Bench) -> None:
     assert bottom < min(ARM["y"]) and max(ARM["y"]) < top
 
 
+def test_a_goal_beyond_the_starts_is_shown(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, experiment="table1")
+    far = {**ARM, "scene": {"goal": [2.0, 0.7]}}
+    bench.arm("il_bc", finished(), task=PUSH, evaluation=evaluation(far, WON["il_bc"]))
+    assert panels(drawn(bench, xlim=[1.15, 1.55]), 1)[0].get_xlim()[1] > 2.0
+
+
 def test_rows_of_a_maze_run_downwards(tmp_path: Path) -> None:
     bench = Bench(tmp_path, experiment="table1")
     outcomes = maze_outcomes(MAZE, 4.0)
@@ -359,14 +366,14 @@ def test_start_and_goal_are_marked(maze: Bench) -> None:
 
 
 def test_narrow_cells_have_no_values(maze: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures_starts, "TEXT_CELL", 1.0)
+    monkeypatch.setattr(figures_cells, "TEXT_CELL", 1.0)
     (axes,) = panels(drawn(maze, kind="cells", tasks=[ROOM], algorithms=["il_bc"]), 1)
     assert [t.get_text() for t in axes.texts[1:]] == ["S", "G"]
 
 
 def test_a_map_needs_cells(pushes: Bench) -> None:
     assert drawn(pushes, kind="cells") is None
-    found = figures_starts.collect(
+    found = start_panels.collect(
         space_of(pushes), "bmil", "table1", layout(kind="cells"), pushes.results()
     )
     assert found.problems == ["a map needs cells called 'row,column', not ''"] * 2

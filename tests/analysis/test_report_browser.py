@@ -180,7 +180,7 @@ def test_a_number_leads_to_its_runs_and_back(page: Any, leave: str) -> None:
 
 
 def test_a_difference_opens_both_of_its_arms(page: Any) -> None:
-    one(page, "tr.difference a.runs-link").click()
+    one(page, "tr.compared a.runs-link").click()
     titles = [h.text for h in page.find_elements(By.CSS_SELECTOR, "dialog h4")]
     assert titles == ["ROMI-BCQ on maze2d-umaze-v1", "BCQ on maze2d-umaze-v1"]
     assert len(page.find_elements(By.CSS_SELECTOR, "dialog svg polyline.mean")) == 2
