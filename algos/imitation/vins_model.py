@@ -64,7 +64,7 @@ class DynamicsModel(nn.Module):
 
     def forward(self, state: Tensor, action: Tensor) -> Tensor:
         """The next states ``[R, 1, B, S]`` of ``state [R, 1, B, S]`` and ``action [R, 1, B, A]``."""
-        change = self.network(torch.cat([state, action], dim=-1))
+        change: Tensor = self.network(torch.cat([state, action], dim=-1))
         return state + (self.mean + self.deviation * change)
 
     def loss(self, batch: Batch) -> Tensor:
@@ -77,7 +77,7 @@ class DynamicsModel(nn.Module):
             -NORMAL_RANGE, NORMAL_RANGE
         )
         # A norm, because the root of a mean has no derivative where all errors are zero.
-        root = torch.linalg.vector_norm(error, dim=-1) / error.shape[-1] ** 0.5
+        root: Tensor = torch.linalg.vector_norm(error, dim=-1) / error.shape[-1] ** 0.5
         return root.mean(dim=(1, 2))
 
     def part(self, runs: slice) -> DynamicsModel:

@@ -217,7 +217,9 @@ class ValueFit:
     def _noise(self, runs: slice, steps: list[int], batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Keyed by (seed, step): t ``[R, K]`` and standard normal noise of both copies ``[R, 1, B, entries]``."""
         device, rows = batch.action.device, batch.action.shape[2]
-        mix, first, second = [], [], []
+        mix: list[Tensor] = []
+        first: list[Tensor] = []
+        second: list[Tensor] = []
         for seed, step in zip(self.seeds[runs], steps, strict=True):
             generator = torch_generator(seed, "value/noise", step, device)
             mix.append(torch.rand(self.config.interpolations, generator=generator, device=device))

@@ -90,8 +90,8 @@ def test_gradients_are_clipped_run_by_run() -> None:
 
 
 def test_it_learns_that_actions_move_the_state() -> None:
-    config = dataclasses.replace(CONFIG, model_epochs=150)
-    own = fit(config, demonstrations(400))
+    config = dataclasses.replace(CONFIG, model_epochs=60, model_batch=32)
+    own = fit(config, demonstrations(200))
     for step in range(own.passes[0].steps):
         own.step(slice(0, 1), [step])
     state = torch.zeros(1, 1, 50, 3)

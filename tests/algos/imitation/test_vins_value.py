@@ -70,8 +70,8 @@ def test_steps_equal_those_of_plain_torch_layers_and_optimiser() -> None:
     own = fit()
     plain, slow = sequential(own.network), sequential(own.network)
     adam = torch.optim.Adam(plain.parameters(), lr=CONFIG.value_learning_rate)
-    mean = own.demonstrations_mean if hasattr(own, "demonstrations_mean") else own.network.mean
-    spread = own.network.deviation
+    observations = demonstrations().batch(0).observation
+    mean, spread = observations.mean(dim=0), observations.std(dim=0, correction=0)
 
     def normal(state: Tensor) -> Tensor:
         return ((state - mean) / spread).clamp(-5, 5)[0, 0]
@@ -194,11 +194,11 @@ def test_inputs_are_normalised_clipped_and_constants_do_no_harm() -> None:
 def test_first_weights() -> None:
     network = fit(dataclasses.replace(CONFIG, value_hidden=(256, 256))).network
     bound = math.sqrt(6 / (4 + 256))
-    assert 0.95 * bound < float(network.weights[0].abs().max()) <= bound
-    assert 2.9e-3 < float(network.weights[-1].abs().max()) <= 3e-3
+    assert 0.95 * bound < float(network.weights[0].detach().abs().max()) <= bound
+    assert 2.9e-3 < float(network.weights[-1].detach().abs().max()) <= 3e-3
     assert not any(bias.any() for bias in network.biases)
     small = MLP((50, 400), seeds=(0,), name="n", initialiser="small_normal")
-    assert float(small.weights[0].std()) == pytest.approx(0.01, rel=0.02)
+    assert float(small.weights[0].detach().std()) == pytest.approx(0.01, rel=0.02)
     assert not small.biases[0].any()
 
 
@@ -206,23 +206,24 @@ def test_values_fall_with_the_distance_from_a_line() -> None:
     """Demonstrations along y = 0; the fitted value is lower the farther a state lies from them."""
     layout = Layout(2, 1)
     along = torch.linspace(-1, 1, 64)
-    state = torch.stack([along, 0.05 * torch.sin(40 * along)], dim=1)
+    state = torch.stack([along, 0.05 * torch.sin(40 * along)], dim=1)  # deviation of y: 0.035
     zero = torch.zeros(64)
     rows = layout.pack(state, zero[:, None], -torch.ones(64), state, torch.ones(64))
     config = dataclasses.replace(
         CONFIG,
-        value_epochs=300,
+        value_epochs=150,
         value_batch=32,
         value_hidden=(32, 32),
-        value_learning_rate=3e-3,
+        value_learning_rate=1e-2,
         negative_coordinates=(1,),
         second_coordinates=(1,),
         negative_slope=5.0,
+        negative_noise=2.0,
     )
     own = fit(config, Demonstrations((0,), [rows], layout))
     for step in range(own.passes[0].steps):
         own.step(slice(0, 1), [step])
-    away = torch.tensor([0.0, 0.05, 0.1])
+    away = torch.tensor([0.0, 0.08, 0.16])
     places = torch.stack([torch.zeros(3), away], dim=1)[None, None]
     near, middle, far = own.network(places)[0, 0].tolist()
     assert near > middle + 1.0 and middle > far + 1.0
