@@ -42,6 +42,7 @@ class ValueConfig:
     value_learning_rate: float
     discount: float
     tau: float
+    end_at_zero_reward: bool
     interpolations: int
     negative_slope: float
     negative_target: NegativeTarget
@@ -185,7 +186,8 @@ class ValueFit:
         With y = r + discount V'(s'), V' the target network: points t s + (1 - t) s' between the states of a row have
         the value t y + (1 - t)(y + 1), exact for rewards of -1 and a discount of 1; displaced states s + n d, d the
         standard deviations, have y - slope ||n|| / ||c||, c the size of the noise in each entry. In the original, they
-        have V'(s) in place of y.
+        have V'(s) in place of y. Nothing follows a terminal state, nor, with ``end_at_zero_reward``, a step of reward
+        0: where each step costs 1 until success and demonstrations go on after it, nothing else ties values down.
 
         Args:
             batch: rows ``[R, 1, B, ..]``.
@@ -193,8 +195,10 @@ class ValueFit:
             noise: t ``[R, K]`` and standard normal noise of both copies ``[R, 1, B, entries]``.
         """
         config, (mix, *normal) = self.config, noise
-        following = target(batch.next_observation)
-        ahead = config.discount * (1.0 - batch.terminated[..., 0]) * following
+        ended = batch.terminated[..., 0]
+        if config.end_at_zero_reward:
+            ended = torch.maximum(ended, (batch.reward[..., 0] == 0.0).float())
+        ahead = config.discount * (1.0 - ended) * target(batch.next_observation)
         value = batch.reward[..., 0] + ahead
         near = value if config.negative_target == "released" else target(batch.observation)
         states, values = [batch.observation], [value]

@@ -29,6 +29,7 @@ CONFIG = VINSConfig(
     value_learning_rate=1e-3,
     discount=0.99,
     tau=0.01,
+    end_at_zero_reward=False,
     interpolations=3,
     negative_slope=5.0,
     negative_target="released",

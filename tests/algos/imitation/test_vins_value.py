@@ -21,6 +21,7 @@ CONFIG = ValueConfig(
     value_learning_rate=3e-4,
     discount=0.9,
     tau=0.1,
+    end_at_zero_reward=False,
     interpolations=3,
     negative_slope=20.0,
     negative_target="released",
@@ -137,6 +138,22 @@ def test_nothing_follows_a_terminal_state() -> None:
     state, value = own.examples(ended, own.target, (torch.ones(1, 3), *noise[1:]))
     torch.testing.assert_close(value[0, 0, :8], batch.reward[0, 0, :, 0])
     torch.testing.assert_close(state[0, 0, :8], batch.observation[0, 0])
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_step_that_costs_nothing_ends_the_sum_where_it_is_told_to(ends: bool) -> None:
+    own = fit(dataclasses.replace(CONFIG, end_at_zero_reward=ends, interpolations=0))
+    batch, noise = drawn(own)
+    reward = -torch.ones_like(batch.reward)
+    reward[0, 0, :3] = 0.0
+    going_on = torch.zeros_like(batch.terminated)
+    batch = dataclasses.replace(batch, reward=reward, terminated=going_on)
+    _, value = own.examples(batch, own.target, noise)
+    following = own.target(batch.next_observation).detach()[0, 0]
+    expected = reward[0, 0, :, 0] + 0.9 * following
+    if ends:
+        expected[:3] = 0.0
+    torch.testing.assert_close(value[0, 0, :8], expected)
 
 
 @pytest.mark.parametrize("negative_target", ["released", "original"])
