@@ -20,7 +20,9 @@ from algos.core.randomness import torch_generator
 
 Precision = Literal["float32", "bfloat16"]
 Activation = Literal["relu", "silu", "tanh"]
-Initialiser = Literal["uniform", "truncated_normal"]
+Initialiser = Literal["uniform", "truncated_normal", "xavier_uniform", "small_normal"]
+#: Standard deviation of the weights of ``small_normal``.
+SMALL = 0.01
 
 
 @functools.lru_cache(maxsize=4096)
@@ -80,7 +82,9 @@ class MLP(nn.Module):
         precision: ``bfloat16`` multiplies hidden layers in bfloat16, splits the inputs into high and low parts and
             keeps the last layer in float32; parameters stay float32 in both modes.
         initialiser: ``uniform`` is torch's default for linear layers, U(-1/sqrt(in), 1/sqrt(in)) for weights and
-            biases; ``truncated_normal`` has std 1/(2 sqrt(in)) and zero biases (ROMI code, Chua et al. 2018).
+            biases. All others have zero biases: ``truncated_normal`` has std 1/(2 sqrt(in)) (ROMI code, Chua et al.
+            2018), ``xavier_uniform`` U(-b, b) with b = sqrt(6/(in + out)) (Glorot and Bengio 2010), ``small_normal``
+            std 0.01 (BMIL code, where a cut at 200 standard deviations never acts).
         linear_layers: layers at the end that are not followed by the activation.
     """
 
@@ -174,6 +178,11 @@ def _initial(
         std = 1.0 / (2.0 * math.sqrt(inputs))
         nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std, generator=generator)
         return weight, bias
+    if initialiser == "small_normal":
+        return weight.normal_(0.0, SMALL, generator=generator), bias
+    if initialiser == "xavier_uniform":
+        bound = math.sqrt(6.0 / (inputs + outputs))
+        return weight.uniform_(-bound, bound, generator=generator), bias
     bound = 1.0 / math.sqrt(inputs)
     weight.uniform_(-bound, bound, generator=generator)
     bias.uniform_(-bound, bound, generator=generator)
