@@ -16,11 +16,11 @@ from torch import Tensor
 
 from algos.core.networks import MLP, Precision
 from algos.core.replay import Layout
-from algos.imitation.bc import Cloner, ClonerConfig
-from algos.imitation.demonstrations import Demonstrations
-from algos.imitation.vins_model import DynamicsFit, ModelConfig
-from algos.imitation.vins_passes import take_due
-from algos.imitation.vins_value import ValueConfig, ValueFit
+from algos.imagination.cloned_policy import Cloner, ClonerConfig
+from algos.imagination.conservative_value import ValueConfig, ValueFit
+from algos.imagination.delta_model import DynamicsFit, ModelConfig
+from algos.imagination.demonstrations import Demonstrations
+from algos.imagination.passes import take_due
 
 #: Candidates of one run that are weighed in one product: 4 MB a run and layer, which stays near the processor.
 CANDIDATE_ROWS = 2000

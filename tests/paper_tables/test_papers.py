@@ -279,7 +279,11 @@ def test_bmil_table_1_is_complete() -> None:
     assert spreads == {("robustness", "ci95"), ("robustness_ratio", "none")}
 
 
-def test_bmil_is_declared_and_not_implemented_with_a_reason() -> None:
+def test_bmil_runs_on_fetch_and_point_mazes_and_says_what_is_missing_elsewhere() -> None:
+    missing = ("ant-", "relocate-")
     for arm in bmil():
-        assert arm.status == "not implemented" and arm.results == ()
-        assert "is declared, not implemented" in str(arm.reason)
+        if arm.task.startswith(missing):
+            assert arm.status == "not implemented" and arm.results == ()
+            assert "is declared, not implemented" in str(arm.reason)
+        else:
+            assert arm.status == "planned", f"{arm.algo} on {arm.task}: {arm.reason}"

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from algos.core import checkpoint
 from algos.core.replay import Layout
+from algos.imagination.demonstrations import Demonstrations
+from algos.imagination.passes import Passes, neighbours, take_due
 from algos.imitation import vins as module
-from algos.imitation.demonstrations import Demonstrations
 from algos.imitation.vins import VINS, VINSConfig
-from algos.imitation.vins_passes import Passes, neighbours, take_due
 
 CPU = torch.device("cpu")
 LAYOUT = Layout(5, 2)

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from algos.core.networks import MLP, Precision
 from algos.core.optimiser import Adam
 from algos.core.replay import Batch, Layout
-from algos.imitation.demonstrations import Demonstrations
-from algos.imitation.vins_passes import Passes
-from algos.imitation.vins_value import NORMAL_RANGE, SMALLEST
+from algos.imagination.conservative_value import NORMAL_RANGE, SMALLEST
+from algos.imagination.demonstrations import Demonstrations
+from algos.imagination.passes import Passes
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from algos.core.replay import Layout
-from algos.imitation.demonstrations import Demonstrations
-from algos.imitation.vins_model import DynamicsFit, DynamicsModel, ModelConfig, clip_gradients
+from algos.imagination.delta_model import DynamicsFit, DynamicsModel, ModelConfig, clip_gradients
+from algos.imagination.demonstrations import Demonstrations
 
 CPU = torch.device("cpu")
 LAYOUT = Layout(3, 3)

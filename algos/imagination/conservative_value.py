@@ -19,8 +19,8 @@ from algos.core.optimiser import Adam
 from algos.core.randomness import torch_generator
 from algos.core.replay import Batch, Layout
 from algos.core.spec import SpecError
-from algos.imitation.demonstrations import Demonstrations
-from algos.imitation.vins_passes import Passes
+from algos.imagination.demonstrations import Demonstrations
+from algos.imagination.passes import Passes
 
 NegativeTarget = Literal["released", "original"]
 LAYER_NORM_EPSILON = 1e-12

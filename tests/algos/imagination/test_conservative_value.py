@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from algos.core.networks import MLP
 from algos.core.replay import Batch, Layout
 from algos.core.spec import SpecError
-from algos.imitation.demonstrations import Demonstrations
-from algos.imitation.vins_value import ValueConfig, ValueFit, ValueNetwork
+from algos.imagination.conservative_value import ValueConfig, ValueFit, ValueNetwork
+from algos.imagination.demonstrations import Demonstrations
 
 CPU = torch.device("cpu")
 LAYOUT = Layout(4, 2)
