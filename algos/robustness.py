@@ -117,12 +117,13 @@ def summarise_starts(found: Outcomes, starts: StartList, path: np.ndarray) -> di
 
 
 def describe(starts: StartList, place: np.ndarray) -> dict[str, Any]:
-    """The start list for the record: x and y in metres, the cell of each."""
+    """The start list for the record: x and y in metres, the cell of each, the scene of the training episode."""
     return {
         "x": np.round(place[:, 0], 4).tolist(),
         "y": np.round(place[:, 1], 4).tolist(),
         "cell": starts.cell.tolist(),
         "cells": starts.cell_names,
+        "scene": dict(starts.scene),
     }
 
 

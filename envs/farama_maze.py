@@ -131,7 +131,9 @@ class FaramaMazeEnv(gymnasium.Env[Array, NDArray[Any]]):
         maze = get_map(task.options["maze"], "farama")
         xy, cell = maze.spread_starts(task.name, count, START_MARGIN["farama"], BALL_RADIUS)
         velocity = START_NOISE * maze.noise(task.name, count, "velocity", 2, normal=True)
-        return StartList(task.name, np.concatenate([xy, velocity], axis=1), cell, maze.cell_names)
+        return StartList(
+            task.name, np.concatenate([xy, velocity], axis=1), cell, maze.cell_names, maze.scene
+        )
 
     @staticmethod
     def starts_at(task: Task, xy: np.ndarray) -> StartList:
@@ -143,7 +145,7 @@ class FaramaMazeEnv(gymnasium.Env[Array, NDArray[Any]]):
         maze = get_map(task.options["maze"], "farama")
         cell = maze.require_free(xy, BALL_RADIUS)
         state = np.concatenate([xy, np.zeros((len(xy), 2))], axis=1)
-        return StartList(task.name, state, cell, maze.cell_names)
+        return StartList(task.name, state, cell, maze.cell_names, maze.scene)
 
     @staticmethod
     def observation_bounds(task: Task) -> tuple[np.ndarray, np.ndarray]:

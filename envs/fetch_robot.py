@@ -125,4 +125,12 @@ class FetchRobotEnv(gymnasium.Env[Array, NDArray[Any]]):
 
 
 def _start_list(task: Task, offset: np.ndarray) -> StartList:
-    return StartList(task.name, offset, np.zeros(len(offset), dtype=np.int64), [""])
+    scene = shared_scene(task)
+    places = {"start": scene.grip[:2], "object": scene.object_xy, "goal": scene.goal[:2]}
+    return StartList(
+        task.name,
+        offset,
+        np.zeros(len(offset), dtype=np.int64),
+        [""],
+        {name: [round(float(each), 4) for each in place] for name, place in places.items()},
+    )

@@ -130,7 +130,7 @@ class MujocoMazeEnv(gymnasium.Env[Array, NDArray[Any]]):
         yaw = START_NOISE * maze.noise(task.name, count, "yaw", 1, normal=False)
         velocity = START_NOISE * maze.noise(task.name, count, "velocity", 3, normal=True)
         state = np.concatenate([xy, yaw, velocity], axis=1)
-        return StartList(task.name, state, cell, maze.cell_names)
+        return StartList(task.name, state, cell, maze.cell_names, maze.scene)
 
     @staticmethod
     def starts_at(task: Task, xy: np.ndarray) -> StartList:
@@ -142,7 +142,7 @@ class MujocoMazeEnv(gymnasium.Env[Array, NDArray[Any]]):
         maze = get_map(task.options["maze"], "paper")
         cell = maze.require_free(xy, RADIUS)
         state = np.concatenate([xy, np.zeros((len(xy), 4))], axis=1)
-        return StartList(task.name, state, cell, maze.cell_names)
+        return StartList(task.name, state, cell, maze.cell_names, maze.scene)
 
     @staticmethod
     def observation_bounds(task: Task) -> tuple[np.ndarray, np.ndarray]:

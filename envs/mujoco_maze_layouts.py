@@ -117,6 +117,14 @@ class MazeMap:
         return found
 
     @property
+    def scene(self) -> dict[str, str]:
+        """Names of the cells that an episode of training starts in and goes to."""
+        return {
+            f"{name}_cell": f"{cell[0]},{cell[1]}"
+            for name, cell in (("start", self.start), ("goal", self.goal))
+        }
+
+    @property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Smallest and largest x and y of the free cells, ``[2]`` each."""
         centres = self.centre(np.argwhere(~self.walls))

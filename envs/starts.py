@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,15 @@ class StartList:
         state: what the task's batch takes in ``reset_to``, ``[M, K]`` float64.
         cell: the cell each start lies in, ``[M]`` index into ``cell_names``; zeros where a task has no cells.
         cell_names: one name a cell.
+        scene: where the training episode takes place: ``start``, ``object`` and ``goal`` as (x, y) in metres, or
+            ``start_cell`` and ``goal_cell`` as names of cells.
     """
 
     task: str
     state: np.ndarray
     cell: np.ndarray
     cell_names: list[str]
+    scene: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.state)
@@ -61,7 +65,7 @@ def read_starts(path: Path, task: str) -> StartList:
         raise TaskError(f"{path}: not a readable CSV file ({error})") from None
     if not lines:
         raise TaskError(f"{path}: no starts; give the columns x and y and a line for each start")
-    states, cells, names = [], [], [""]
+    states, cells = [], []
     for number, line in enumerate(lines, start=2):
         try:
             place = np.array([[float(line["x"]), float(line["y"])]])
@@ -73,8 +77,7 @@ def read_starts(path: Path, task: str) -> StartList:
             raise TaskError(f"{path}: line {number}: {error}") from None
         states.append(one.state)
         cells.append(one.cell)
-        names = one.cell_names
-    return StartList(task, np.concatenate(states), np.concatenate(cells), names)
+    return replace(one, state=np.concatenate(states), cell=np.concatenate(cells))
 
 
 def _implementation(task: Task) -> Any:

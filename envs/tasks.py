@@ -155,6 +155,8 @@ def observation_bounds(name: str) -> tuple[np.ndarray, np.ndarray]:
     task = get_task(name)
     implementation = task.load()
     if not hasattr(implementation, "observation_bounds"):
-        raise TaskError(f"task {name} has no bounds of observations; leave bounded_observations off")
+        raise TaskError(
+            f"task {name} has no bounds of observations; leave bounded_observations off"
+        )
     low, high = implementation.observation_bounds(task)
     return np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)

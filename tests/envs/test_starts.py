@@ -71,3 +71,25 @@ def test_tasks_without_displaced_starts_say_so() -> None:
         displaced_starts(PUSH, 0)
     with pytest.raises(TaskError, match="did you mean 'fetch-push-v0'"):
         displaced_starts("fetch-psh-v0", 10)
+
+
+@pytest.mark.parametrize(
+    ("task", "expected"),
+    [
+        ("point-room5x11-v0", {"start_cell": "3,1", "goal_cell": "3,11"}),
+        ("point-umaze-farama-v0", {"start_cell": "1,1", "goal_cell": "5,1"}),
+    ],
+)
+def test_lists_of_mazes_name_the_cells_of_the_training_episode(
+    task: str, expected: dict[str, str]
+) -> None:
+    found = displaced_starts(task, 1)
+    assert found.scene == expected
+    assert set(expected.values()) <= set(found.cell_names)
+
+
+def test_lists_of_fetch_hold_the_places_of_the_training_episode() -> None:
+    scene = displaced_starts(PICK, 1).scene
+    start = np.array(scene["start"])
+    assert np.array(scene["object"]) - start == pytest.approx([0.0375, 0.0375], abs=1e-3)
+    assert np.array(scene["goal"]) - start == pytest.approx([0.075, 0.075], abs=1e-3)
