@@ -59,4 +59,5 @@ def test_the_record_lists_places_and_cells() -> None:
         "y": [1.0, 3.0],
         "cell": [0, 2],
         "cells": ["1,1", "1,2", "2,2"],
+        "scene": {},
     }
