@@ -188,7 +188,7 @@ def _legend(figure: Figure, models: Sequence[Model]) -> None:
         handle = Line2D([], [], color=look.colour, linewidth=1.7, label=text)
         handle.set(linestyle=look.dash)
         handles.append(handle)
-    style.legend(figure, handles)
+    style.legend(figure, handles, columns=1)  # beside a long name of a task
 
 
 def draw(task: str, outputs: dict[str, str], models: Sequence[Model], caption: str) -> Figure:

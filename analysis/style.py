@@ -108,12 +108,14 @@ _SETTINGS: dict[str, Any] = {
 }
 
 
-def legend(figure: Figure, handles: Sequence[Artist], **spacing: float) -> None:
-    """One line of `handles` above the panels, at the right."""
+def legend(
+    figure: Figure, handles: Sequence[Artist], columns: int | None = None, **spacing: float
+) -> None:
+    """`handles` above the panels, at the right: in one line, or in so many columns."""
     figure.legend(
         handles=list(handles),
         loc="outside upper right",
-        ncols=len(handles),
+        ncols=columns or len(handles),
         frameon=False,
         handlelength=3.2,
         **spacing,
