@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from envs.errors import TaskError, nearest
+from envs.errors import TaskError
 from envs.experts import Measured
 from envs.fetch_batch import FetchBatch
 from envs.fetch_controller import CONTROLLERS
+from envs.options import DemonstrationOptions
 from envs.randomness import numpy_generator
 from envs.tasks import Task
 
+GENERATOR = "fetch_controller"
 VERSION = 1
 MAX_ROBOTS = 50  # robots that run side by side; the arrays do not depend on it
 TRIES = 20  # episodes for each demonstration before giving up
@@ -22,47 +23,13 @@ TRIES = 20  # episodes for each demonstration before giving up
 Progress = Callable[[int], None]
 
 
-@dataclass(frozen=True)
-class FetchOptions:
-    """Options of the generator ``fetch_controller``.
-
-    Attributes:
-        demonstrations: successful episodes to keep.
-        noise: standard deviation of Gaussian noise on the actions before clipping.
-    """
-
-    demonstrations: int = 20
-    noise: float = 0.1
-
-    @classmethod
-    def parse(cls, options: dict[str, Any]) -> FetchOptions:
-        """Options from a data spec.
-
-        Raises:
-            TaskError: an unknown name or a value that does not fit.
-        """
-        for name in options:
-            if name not in cls.__dataclass_fields__:
-                hint = nearest(name, cls.__dataclass_fields__)
-                raise TaskError(f"options: generator fetch_controller has no option '{name}'{hint}")
-        found = cls(**options)
-        count, noise = found.demonstrations, found.noise
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise TaskError(f"options.demonstrations: must be an integer from 1 up, got {count!r}")
-        if isinstance(noise, bool) or not isinstance(noise, int | float):
-            raise TaskError(f"options.noise: must be a number, got {noise!r}")
-        if not 0.0 <= noise < np.inf:
-            raise TaskError(f"options.noise: must be finite and not negative, got {noise}")
-        return found
-
-
 def check_options(options: dict[str, Any]) -> None:
-    """Check a data spec's options; see `FetchOptions`.
+    """Check a data spec's options; see `DemonstrationOptions`.
 
     Raises:
         TaskError: unknown or unfit options.
     """
-    FetchOptions.parse(options)
+    DemonstrationOptions.parse(options, GENERATOR)
 
 
 class _Episodes(NamedTuple):
@@ -84,13 +51,13 @@ def generate(
         task: a Fetch task.
         seed: seed of the keyed streams.
         transitions: None, the options decide on the size.
-        options: see `FetchOptions`.
+        options: see `DemonstrationOptions`.
         progress: called with 1 for each demonstration.
 
     Raises:
         TaskError: unknown or unfit options, or noise under which the expert hardly ever succeeds.
     """
-    chosen = FetchOptions.parse(options)
+    chosen = DemonstrationOptions.parse(options, GENERATOR)
     kept: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for block in _blocks(task, seed, TRIES * chosen.demonstrations, chosen):
         for episode in zip(*block, strict=True):
@@ -107,13 +74,15 @@ def generate(
 
 def measure(task: Task, episodes: int, options: dict[str, Any], seed: int) -> Measured:
     """How often the expert succeeds, judged at the last step, and when it does so first; see `envs.experts`."""
-    blocks = _blocks(task, seed, episodes, FetchOptions.parse(options))
+    blocks = _blocks(task, seed, episodes, DemonstrationOptions.parse(options, GENERATOR))
     success = np.concatenate([block.success for block in blocks])
     first = success.argmax(axis=1)[success.any(axis=1)]
     return Measured("proportional controller", episodes, int(success[:, -1].sum()), first)
 
 
-def _blocks(task: Task, seed: int, episodes: int, options: FetchOptions) -> Iterator[_Episodes]:
+def _blocks(
+    task: Task, seed: int, episodes: int, options: DemonstrationOptions
+) -> Iterator[_Episodes]:
     size = min(MAX_ROBOTS, options.demonstrations)
     for first in range(0, episodes, size):
         yield _drive(task, seed, range(first, min(first + size, episodes)), options.noise)

@@ -3,61 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from envs.batch import BatchEnv, DisplacedBatchEnv, make_batch
-from envs.errors import TaskError, nearest
+from envs.errors import TaskError
 from envs.experts import Measured
 from envs.maze_controller import Controller, controller_of
+from envs.options import DemonstrationOptions
 from envs.point_batch import GOAL_REWARD
 from envs.randomness import numpy_generator
 from envs.storage import SUCCESS
 from envs.tasks import Task
 
+GENERATOR = "maze_controller"
 VERSION = 1
 BATCH = 20  # episodes driven side by side; part of what a seed means
 LARGEST_SHARE = 10  # the expert may fail in nine of ten episodes before the options are to blame
 
 Progress = Callable[[int], None]
-
-
-@dataclass(frozen=True)
-class DemonstrationOptions:
-    """Options of the generator ``maze_controller``.
-
-    Attributes:
-        demonstrations: successful episodes to keep.
-        noise: standard deviation of Gaussian noise on the action before clipping.
-    """
-
-    demonstrations: int = 20
-    noise: float = 0.1
-
-    @classmethod
-    def parse(cls, options: dict[str, Any]) -> DemonstrationOptions:
-        """Options from a data spec.
-
-        Raises:
-            TaskError: an unknown name or a value that does not fit.
-        """
-        known = cls.__dataclass_fields__
-        for name in options:
-            if name not in known:
-                raise TaskError(
-                    f"options: generator maze_controller has no option '{name}'{nearest(name, known)}"
-                )
-        found = cls(**options)
-        count, noise = found.demonstrations, found.noise
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise TaskError(f"options.demonstrations: must be an integer from 1 up, got {count!r}")
-        if isinstance(noise, bool) or not isinstance(noise, int | float):
-            raise TaskError(f"options.noise: must be a number, got {noise!r}")
-        if not 0.0 <= noise < np.inf:
-            raise TaskError(f"options.noise: must be finite and not negative, got {noise}")
-        return found
 
 
 def check_options(options: dict[str, Any]) -> None:
@@ -66,7 +31,7 @@ def check_options(options: dict[str, Any]) -> None:
     Raises:
         TaskError: unknown or unfit options.
     """
-    DemonstrationOptions.parse(options)
+    DemonstrationOptions.parse(options, GENERATOR)
 
 
 class Episode(NamedTuple):
@@ -143,7 +108,7 @@ def measure(task: Task, episodes_driven: int, options: dict[str, Any], seed: int
     Raises:
         TaskError: unknown or unfit options.
     """
-    chosen = DemonstrationOptions.parse(options)
+    chosen = DemonstrationOptions.parse(options, GENERATOR)
     stream = episodes(task, chosen.noise, seed)
     driven = [next(stream) for _ in range(episodes_driven)]
     steps = np.array([len(each.action) for each in driven if each.success], dtype=np.int64)
@@ -168,7 +133,7 @@ def generate(
     Raises:
         TaskError: unknown or unfit options, or an expert that hardly ever succeeds under them.
     """
-    chosen = DemonstrationOptions.parse(options)
+    chosen = DemonstrationOptions.parse(options, GENERATOR)
     kept: list[Episode] = []
     for number, episode in enumerate(episodes(task, chosen.noise, seed)):
         if number >= LARGEST_SHARE * max(chosen.demonstrations, BATCH):

@@ -14,10 +14,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from envs.errors import TaskError, nearest
+from envs.errors import TaskError
 from envs.maze2d_batch import START_JITTER, START_SPEED, BallPhysics
 from envs.maze2d_physics import maze_reward
 from envs.mazes import get_maze
+from envs.options import check_names, check_noise
 from envs.randomness import numpy_generator
 from envs.tasks import Task
 from envs.waypoints import WaypointController
@@ -54,15 +55,9 @@ class WaypointOptions:
         Raises:
             TaskError: an unknown name or a value that does not fit.
         """
-        for name in options:
-            if name not in cls.__dataclass_fields__:
-                hint = nearest(name, cls.__dataclass_fields__)
-                raise TaskError(f"options: generator waypoint has no option '{name}'{hint}")
+        check_names(options, cls.__dataclass_fields__, "waypoint")
         found = cls(**options)
-        if isinstance(found.noise, bool) or not isinstance(found.noise, int | float):
-            raise TaskError(f"options.noise: must be a number, got {found.noise!r}")
-        if not 0.0 <= found.noise < np.inf:
-            raise TaskError(f"options.noise: must be finite and not negative, got {found.noise}")
+        check_noise(found.noise)
         if not isinstance(found.quirks, bool):
             raise TaskError(f"options.quirks: must be true or false, got {found.quirks!r}")
         if found.reward_at not in ("observation", "next_observation"):

@@ -11,12 +11,13 @@ import torch
 
 from envs import demonstrate_fetch, fetch_scene, lint_demonstrations, storage
 from envs.datasets import make
-from envs.demonstrate_fetch import FetchOptions, generate
+from envs.demonstrate_fetch import generate
 from envs.errors import DatasetError, TaskError
 from envs.fetch_batch import FetchBatch
 from envs.fetch_scene import shared_scene
 from envs.lint_demonstrations import demonstrations
 from envs.loader import load, rows
+from envs.options import DemonstrationOptions
 from envs.spec import local_spec
 from envs.tasks import all_tasks, get_task, reward_function
 
@@ -139,7 +140,7 @@ def test_bad_options(options: dict[str, Any], message: str) -> None:
 
 
 def test_options_and_version_are_those_of_the_plan() -> None:
-    fields = {each.name: each.default for each in dataclasses.fields(FetchOptions)}
+    fields = {each.name: each.default for each in dataclasses.fields(DemonstrationOptions)}
     for task in all_tasks().values():
         if task.domain == "fetch":
             local = task.data["local"]
