@@ -40,7 +40,7 @@ class Episodes:
 
     Attributes:
         reward: ``[T, N]``, 0 after the end.
-        in_goal: ``[T, N]``, whether the state reached lies in the goal.
+        in_goal: ``[T, N]``, whether the state reached lies in the goal; False after the end.
         running: ``[T, N]``, whether the episode was still running before the step.
         start_value: ``[N]``, the critic's value of the first state and action (0 without a critic).
         start_names: start cells in the order of the environments.
@@ -166,7 +166,7 @@ def roll(
             result = env.step(actions[run])
             state[run] = result.observation
             reward[step, run] = np.where(ended[run], 0.0, result.reward)
-            in_goal[step, run] = result.in_goal
+            in_goal[step, run] = result.in_goal & running[step, run]
             ended[run] |= result.terminated | result.truncated
         visited[step + 1] = state
         if all(env is None or ended[run].all() for run, env in enumerate(envs)):

@@ -272,7 +272,8 @@ def _evaluate(
         episodes=config.evaluation_episodes,
         start=config.evaluation_start,
     )
-    discount = spec.hyperparameters.get("discount")
+    # VINS has a discount and no critic of what its policy collects.
+    discount = None if imitates(spec) else spec.hyperparameters.get("discount")
     facts = learner.facts(update) if imitates(spec) else [{} for _ in found]
     return [
         summarise(each, spec.task, config.evaluation_start, discount) | known

@@ -12,10 +12,10 @@ from envs.errors import TaskError
 from envs.experts import Measured
 from envs.maze_controller import Controller, controller_of
 from envs.options import DemonstrationOptions
-from envs.point_batch import GOAL_REWARD
 from envs.randomness import numpy_generator
 from envs.storage import SUCCESS
 from envs.tasks import Task
+from envs.terminations import MUJOCO_MAZE_REWARD
 
 GENERATOR = "maze_controller"
 VERSION = 1
@@ -161,7 +161,7 @@ def _rows(kept: list[Episode]) -> dict[str, list[np.ndarray]]:
         parts = (
             states,
             np.concatenate([moves, np.zeros_like(moves[:1])]),
-            (GOAL_REWARD * terminal).astype(np.float32),
+            (MUJOCO_MAZE_REWARD * terminal).astype(np.float32),
             terminal,
             last,  # of timeouts, and of successes: the goal ends the episode
             last,

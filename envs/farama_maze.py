@@ -19,10 +19,11 @@ from envs import terminations
 from envs.batch import BatchStep, DisplacedBatchEnv, Start
 from envs.mujoco_maze import goal_reward
 from envs.mujoco_maze_layouts import START_MARGIN, get_map
-from envs.point_batch import GOAL_REWARD, START_NOISE, check_batch, training_starts
+from envs.point_batch import START_NOISE, check_batch, training_starts
 from envs.simulator import mujoco, rollout
 from envs.starts import StartList
 from envs.tasks import RewardFunction, Task, get_task
+from envs.terminations import MUJOCO_MAZE_REWARD
 
 Array = NDArray[np.float64]
 ENVIRONMENT = "gymnasium_robotics:PointMaze_UMaze-v3"
@@ -113,7 +114,7 @@ class FaramaMazeEnv(gymnasium.Env[Array, NDArray[Any]]):
         action = np.asarray(action, dtype=np.float64)
         check_batch(self.task, 1, action[None])
         found, _, in_goal, _, _ = self._env.step(action)
-        reward = GOAL_REWARD if in_goal else 0.0
+        reward = MUJOCO_MAZE_REWARD if in_goal else 0.0
         return found["observation"], reward, in_goal, False, {"in_goal": in_goal}
 
     @staticmethod
@@ -238,4 +239,6 @@ class FaramaBatch:
         observation = self._before[:, 1:5].copy()
         in_goal: np.ndarray = self._reached(observation, np)
         truncated = np.full(self.num_envs, self._steps >= self.task.horizon)
-        return BatchStep(observation, GOAL_REWARD * in_goal, in_goal.copy(), truncated, in_goal)
+        return BatchStep(
+            observation, MUJOCO_MAZE_REWARD * in_goal, in_goal.copy(), truncated, in_goal
+        )

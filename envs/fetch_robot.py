@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from envs.batch import DisplacedBatchEnv
 from envs.errors import TaskError
 from envs.fetch_batch import FetchBatch
-from envs.fetch_scene import LARGEST_OFFSET, SUCCESS_RADIUS, FetchScene, make_robot, shared_scene
+from envs.fetch_scene import LARGEST_OFFSET, FetchScene, make_robot, shared_scene
 from envs.randomness import numpy_generator
 from envs.starts import StartList
 from envs.tasks import RewardFunction, Task, get_task
+from envs.terminations import FETCH_RADIUS
 
 Array = NDArray[np.float64]
 
@@ -119,7 +120,7 @@ class FetchRobotEnv(gymnasium.Env[Array, NDArray[Any]]):
 
         def reward(_observation: Any, _action: Any, next_observation: Any) -> Any:
             squared = sum((next_observation[..., 3 + i] - goal[i]) ** 2 for i in range(3))
-            return 1.0 * (squared < SUCCESS_RADIUS**2) - 1.0
+            return 1.0 * (squared < FETCH_RADIUS**2) - 1.0
 
         return reward
 

@@ -11,6 +11,7 @@ import numpy as np
 from envs.errors import TaskError
 from envs.simulator import mujoco
 from envs.tasks import Task
+from envs.terminations import FETCH_RADIUS
 
 with contextlib.redirect_stderr(io.StringIO()):  # a notice on environments that are not used here
     from gymnasium_robotics.envs.fetch.pick_and_place import MujocoFetchPickAndPlaceEnv
@@ -22,7 +23,6 @@ __all__ = ["FetchScene", "make_robot", "mat2euler", "shared_scene"]
 ROBOTS = {"push": MujocoFetchPushEnv, "pick_and_place": MujocoFetchPickAndPlaceEnv}
 GRIP, OBJECT, MOCAP, OBJECT_JOINT = "robot0:grip", "object0", "robot0:mocap", "object0:joint"
 FINGERS = ("robot0:r_gripper_finger_joint", "robot0:l_gripper_finger_joint")
-SUCCESS_RADIUS = 0.05  # metres from object to goal, gymnasium-robotics' distance_threshold
 LARGEST_OFFSET = 0.15  # metres per axis, displaced starts (BMIL's code)
 #: The grip site hangs 0.02 m under the link that is welded to the mocap body.
 LINK_HEIGHT = 0.02
@@ -98,7 +98,7 @@ class FetchScene:
 
     def success(self, object_position: np.ndarray) -> np.ndarray:
         """Whether objects at ``[.., 3]`` lie at the goal, bool ``[..]``."""
-        reached: np.ndarray = np.linalg.norm(object_position - self.goal, axis=-1) < SUCCESS_RADIUS
+        reached: np.ndarray = np.linalg.norm(object_position - self.goal, axis=-1) < FETCH_RADIUS
         return reached
 
     def _rest(self, data: Any) -> None:

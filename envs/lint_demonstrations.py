@@ -8,11 +8,10 @@ import numpy as np
 
 from envs.storage import SUCCESS
 from envs.tasks import Task
+from envs.terminations import FETCH_RADIUS, MUJOCO_MAZE_REWARD
 
 #: Families of tasks whose data are demonstrations.
 DEMONSTRATED = ("fetch", "mujoco_maze", "adroit")
-GOAL_REWARD = 1000.0  # for reaching the goal of a maze (BMIL's code)
-SUCCESS_RADIUS = 0.05  # of the Fetch tasks, metres
 TOLERANCE = 1e-3  # metres, around radius and places
 
 Problem = tuple[str, str, int | None]
@@ -69,7 +68,7 @@ def _successes(arrays: Mapping[str, np.ndarray], ends: np.ndarray, task: Task) -
     if task.domain == "fetch":
         yield from _fetch_successes(arrays["observations"], success, ends, task)
     if task.domain in ("fetch", "mujoco_maze"):
-        scale, rest = (1.0, -1.0) if task.domain == "fetch" else (GOAL_REWARD, 0.0)
+        scale, rest = (1.0, -1.0) if task.domain == "fetch" else (MUJOCO_MAZE_REWARD, 0.0)
         # the reward of a row is paid for the state reached, which is the next row's
         wrong = (arrays["rewards"][:-1] != scale * success[1:] + rest) & ~ends[:-1]
         if wrong.any():
@@ -96,8 +95,8 @@ def _fetch_successes(
     goal[:, 2] = start[:, 5] + task.options["goal_height"]
     episode = np.append(0, np.cumsum(ends)[:-1])
     distance = np.linalg.norm(observations[:, 3:6] - goal[episode], axis=1)
-    clear = np.abs(distance - SUCCESS_RADIUS) > TOLERANCE
-    wrong = (success != (distance < SUCCESS_RADIUS)) & clear & usual[episode]
+    clear = np.abs(distance - FETCH_RADIUS) > TOLERANCE
+    wrong = (success != (distance < FETCH_RADIUS)) & clear & usual[episode]
     if wrong.any():
         yield (
             SUCCESS,

@@ -14,12 +14,13 @@ from envs import terminations
 from envs.batch import DisplacedBatchEnv
 from envs.errors import TaskError
 from envs.mujoco_maze_layouts import START_MARGIN, get_map
-from envs.point_batch import GOAL_REWARD, START_NOISE, PointBatch, training_starts
+from envs.point_batch import START_NOISE, PointBatch, training_starts
 from envs.point_robot import RADIUS, build_model
 from envs.rendering import TopView
 from envs.simulator import mujoco
 from envs.starts import StartList
 from envs.tasks import RewardFunction, Task, get_task
+from envs.terminations import MUJOCO_MAZE_REWARD
 
 Array = NDArray[np.float64]
 
@@ -167,7 +168,7 @@ def goal_reward(task: Task) -> RewardFunction:
 
     def reward(_observation: Any, _action: Any, next_observation: Any) -> Any:
         xp = namespace(next_observation)
-        return GOAL_REWARD * xp.where(reached(next_observation, xp), 1.0, 0.0)
+        return MUJOCO_MAZE_REWARD * xp.where(reached(next_observation, xp), 1.0, 0.0)
 
     return reward
 

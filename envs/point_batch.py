@@ -9,10 +9,10 @@ from envs.batch import BatchStep, Start
 from envs.mujoco_maze_layouts import get_map
 from envs.point_robot import step_points, walls_of
 from envs.tasks import Task
+from envs.terminations import MUJOCO_MAZE_REWARD
 
 START_NOISE = 0.1  # start: every joint U(-0.1, 0.1), every velocity 0.1 N(0, 1) (BMIL's code)
 TIME_UNIT = 0.001  # the last number of an observation is this times the step
-GOAL_REWARD = 1000.0
 
 
 def training_starts(generator: np.random.Generator, count: int, joints: int) -> np.ndarray:
@@ -78,7 +78,9 @@ class PointBatch:
         observation = self._observation()
         in_goal: np.ndarray = self._reached(observation, np)
         truncated = np.full(self.num_envs, self._steps >= self.task.horizon)
-        return BatchStep(observation, GOAL_REWARD * in_goal, in_goal.copy(), truncated, in_goal)
+        return BatchStep(
+            observation, MUJOCO_MAZE_REWARD * in_goal, in_goal.copy(), truncated, in_goal
+        )
 
     def _observation(self) -> np.ndarray:
         time = np.full((self.num_envs, 1), TIME_UNIT * self._steps)

@@ -30,6 +30,8 @@ MUJOCO_MAZE_GOALS = {"room5x11": (40.0, 0.0), "corridor7x7": (24.0, 24.0)}
 FARAMA_MAZE_RADIUS = 0.45
 #: The same goals on gymnasium-robotics' maps: cells of 1, origin in the middle, y upwards.
 FARAMA_MAZE_GOALS = {"umaze": (-1.0, -2.0), "room5x11": (5.0, 0.0), "corridor7x7": (3.0, -3.0)}
+MUJOCO_MAZE_REWARD = 1000.0  # for reaching the goal (BMIL's code)
+FETCH_RADIUS = 0.05  # metres from object to goal, gymnasium-robotics' distance_threshold
 RELOCATE_RADIUS = 0.1
 
 

@@ -20,7 +20,9 @@ from algos.core.randomness import torch_generator
 
 Precision = Literal["float32", "bfloat16"]
 Activation = Literal["relu", "silu", "tanh"]
-Initialiser = Literal["uniform", "truncated_normal", "xavier_uniform", "small_normal"]
+Initialiser = Literal[
+    "uniform", "truncated_normal", "scaled_normal", "xavier_uniform", "small_normal"
+]
 #: Standard deviation of the weights of ``small_normal``.
 SMALL = 0.01
 
@@ -83,7 +85,8 @@ class MLP(nn.Module):
             keeps the last layer in float32; parameters stay float32 in both modes.
         initialiser: ``uniform`` is torch's default for linear layers, U(-1/sqrt(in), 1/sqrt(in)) for weights and
             biases. All others have zero biases: ``truncated_normal`` has std 1/(2 sqrt(in)) (ROMI code, Chua et al.
-            2018), ``xavier_uniform`` U(-b, b) with b = sqrt(6/(in + out)) (Glorot and Bengio 2010), ``small_normal``
+            2018), ``scaled_normal`` the same without its cut at 2 standard deviations (BMIL code, whose cut at 2 never
+            acts), ``xavier_uniform`` U(-b, b) with b = sqrt(6/(in + out)) (Glorot and Bengio 2010), ``small_normal``
             std 0.01 (BMIL code, where a cut at 200 standard deviations never acts).
         linear_layers: layers at the end that are not followed by the activation.
     """
@@ -178,6 +181,9 @@ def _initial(
         std = 1.0 / (2.0 * math.sqrt(inputs))
         nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std, generator=generator)
         return weight, bias
+    if initialiser == "scaled_normal":
+        std = 1.0 / (2.0 * math.sqrt(inputs))
+        return weight.normal_(0.0, std, generator=generator), bias
     if initialiser == "small_normal":
         return weight.normal_(0.0, SMALL, generator=generator), bias
     if initialiser == "xavier_uniform":

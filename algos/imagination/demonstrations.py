@@ -11,7 +11,7 @@ from torch import Tensor
 from algos.core.randomness import integers
 from algos.core.replay import Batch, Layout
 
-#: Length of the coordinates that say where an agent is: the first entries of an observation.
+#: Leading entries of an observation that are the agent's x and y.
 PLACE = 2
 
 

@@ -42,15 +42,16 @@ class TraceFitConfig:
 class _Pass:
     """Where one run stands in its fit.
 
-    `training` holds indices of rows, copies included; `order` those of the present pass, `done` how many of them
-    were used.
+    `training` and `held` hold indices of rows, copies included; `order` those of the present pass, `done` how many of
+    them were used. With `last_only` the hold-out error of a pass is that of the last minibatch of `held`, shuffled.
     """
 
     seed: int
     rows: Tensor
     training: Tensor
-    holdout: Tensor
+    held: Tensor
     label: str
+    last_only: bool = False
     best: float = UNSEEN_ERROR
     stale: int = 0
     passes: int = 0
@@ -78,10 +79,20 @@ class _Pass:
         self.steps += 1
         return taken
 
+    def holdout(self, size: int) -> Tensor:
+        """Rows that the error of this pass is measured on, ``[B, width]``."""
+        chosen = self.held
+        if self.last_only:
+            name = f"trace_model/holdout/{self.label}"
+            generator = torch_generator(self.seed, name, self.passes)
+            mixed = chosen[torch.randperm(len(chosen), generator=generator)]
+            chosen = mixed[_last_start(len(mixed), size) :]
+        return self.rows[chosen.to(self.rows.device)]
+
     def finish_pass(self, error: float, config: TraceFitConfig) -> bool:
         """Count a pass with its hold-out error; whether the fit goes on."""
         self.passes += 1
-        if (self.best - error) / self.best > config.improvement:
+        if self.best - error > config.improvement * self.best:
             self.best, self.stale = error, 0
         else:
             self.stale += 1
@@ -141,17 +152,16 @@ class TraceFit:
         config = self.config
         generator = torch_generator(seed, "trace_model/split", epoch)
         copies = torch.arange(len(rows)).repeat(config.repeat)
-        if config.holdout == "released":
+        released = config.holdout == "released"
+        if released:
             mixed = copies[torch.randperm(len(copies), generator=generator)]
-            held = _held_out(len(mixed), config.holdout_fraction)
-            training, holdout = mixed[held:], mixed[:held]
-            # The code measures the last minibatch of the held-out rows only.
-            holdout = holdout[_last_start(len(holdout), config.batch_size) :]
+            count = _held_out(len(mixed), config.holdout_fraction)
+            training, held = mixed[count:], mixed[:count]
         else:
             mixed = torch.randperm(len(rows), generator=generator)
-            held = _held_out(len(mixed), config.holdout_fraction)
-            training, holdout = mixed[held:].repeat(config.repeat), mixed[:held]
-        return _Pass(seed, rows, training, rows[holdout.to(rows.device)], str(epoch))
+            count = _held_out(len(mixed), config.holdout_fraction)
+            training, held = mixed[count:].repeat(config.repeat), mixed[:count]
+        return _Pass(seed, rows, training, held, str(epoch), released)
 
     def _end_of_pass(self, slot: int, run: _Pass) -> bool:
         """Take a run's last, larger minibatches on its own until a regular one comes up; whether it goes on."""
@@ -160,7 +170,7 @@ class TraceFit:
             part = slice(slot, slot + 1)
             model, optimiser = self._part(part)
             optimiser.step(model.loss(self._batch([run.take(size)])).sum())
-            error = float(model.error(self._batch([run.holdout])))
+            error = float(model.error(self._batch([run.holdout(size)])))
             if not run.finish_pass(error, self.config):
                 return False
         return True

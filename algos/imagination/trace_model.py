@@ -56,7 +56,7 @@ class GaussianNetwork(nn.Module):
             seeds=seeds,
             name=name,
             precision=precision,
-            initialiser="truncated_normal",
+            initialiser="scaled_normal",
             linear_layers=LINEAR_LAYERS,
         )
         shape = (len(seeds), 1, 1, outputs)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from envs import demonstrate_fetch, fetch_scene, lint_demonstrations, storage
+from envs import demonstrate_fetch, storage
 from envs.datasets import make
 from envs.demonstrate_fetch import generate
 from envs.errors import DatasetError, TaskError
@@ -20,6 +20,7 @@ from envs.loader import load, rows
 from envs.options import DemonstrationOptions
 from envs.spec import local_spec
 from envs.tasks import all_tasks, get_task, reward_function
+from envs.terminations import FETCH_RADIUS
 
 PUSH, LONG, PICK = "fetch-push-v0", "fetch-push-long-v0", "fetch-pick-and-place-v0"
 Arrays = dict[str, np.ndarray]
@@ -207,7 +208,7 @@ def test_the_file_of_another_fetch_task_is_seen_from_its_successes(
 
 def test_the_linter_judges_success_as_the_robots_do() -> None:
     radius = shared_scene(get_task(PUSH)).robot.distance_threshold
-    assert lint_demonstrations.SUCCESS_RADIUS == fetch_scene.SUCCESS_RADIUS == radius
+    assert radius == FETCH_RADIUS
 
 
 def maze_episode() -> Arrays:

@@ -106,3 +106,9 @@ def test_padding_changes_nothing_but_the_kernel(monkeypatch: pytest.MonkeyPatch)
 
 def test_kernel_probe_says_something() -> None:
     assert single_group_differs(100, 6, 64, torch.float32) in (True, False)
+
+
+def test_scaled_normal_weights_are_not_cut() -> None:
+    weight = MLP((400, 400), seeds=(0,), name="n", initialiser="scaled_normal").weights[0].detach()
+    assert float(weight.std()) == pytest.approx(1 / (2 * 20), rel=0.01)
+    assert float(weight.abs().max()) > 3.5 / (2 * 20), "a normal cut at 2 deviations ends there"

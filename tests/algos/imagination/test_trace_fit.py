@@ -115,7 +115,7 @@ def test_a_fit_makes_five_passes_at_least_and_stops() -> None:
 def test_patience_counts_relative_falls_of_the_error() -> None:
     config: TraceFitConfig = toy.bmil_config(batch_size=4)
     rows = toy.run_data(0).rows
-    run = _Pass(0, rows, torch.arange(20), rows[:2], "0")
+    run = _Pass(0, rows, torch.arange(20), torch.arange(2), "0")
     # falls of a thousandth or less do not count; the fourth pass without progress is the last
     errors = [1.0, 0.9995, 0.5, 0.6, 0.7, 0.4999, 0.8]
     assert [run.finish_pass(error, config) for error in errors] == [True] * 6 + [False]
@@ -125,7 +125,7 @@ def test_patience_counts_relative_falls_of_the_error() -> None:
 @pytest.mark.parametrize("count", [9, 32, 33, 47, 48])
 def test_minibatches_of_a_pass_cover_every_row_once(count: int) -> None:
     rows = torch.arange(float(count))[:, None]
-    run = _Pass(1, rows, torch.randperm(count), rows[:1], "0")
+    run = _Pass(1, rows, torch.randperm(count), torch.arange(1), "0")
     sizes, seen = [], []
     while run.done < count:
         taken = run.take(16)
@@ -142,7 +142,7 @@ def test_held_out_rows_are_never_trained_on_but_in_the_released_way() -> None:
         config = toy.bmil_config(holdout=holdout, repeat=10)
         run = TraceFit(config, model(seeds), LAYOUT)._begin(4, rows[0], 0)
         trained = {tuple(row) for row in rows[0][run.training].tolist()}
-        held = {tuple(row) for row in run.holdout.tolist()}
+        held = {tuple(row) for row in rows[0][run.held].tolist()}
         assert bool(trained & held) is shared
         total = len(rows[0]) * 10
         assert len(run.training) == pytest.approx(0.8 * total, abs=10)
@@ -158,3 +158,18 @@ def test_runs_of_a_block_fit_as_they_would_alone() -> None:
             together.state_dict().items(), alone.state_dict().values(), strict=True
         ):
             assert torch.equal(ours[run], theirs[0]), name
+
+
+def test_the_released_way_measures_another_last_minibatch_after_every_pass() -> None:
+    rows = torch.arange(100.0)[:, None]
+    released = _Pass(0, rows, torch.arange(60, 100), torch.arange(60), "0", last_only=True)
+    seen = []
+    for _ in range(3):
+        seen.append(released.holdout(16)[:, 0].tolist())
+        released.passes += 1
+    assert all(
+        len(found) == 28 for found in seen
+    )  # 60 = 2 x 16 + 28: what fills no minibatch joins the last
+    assert len({tuple(found) for found in seen}) == 3
+    unique = _Pass(0, rows, torch.arange(60, 100), torch.arange(60), "0")
+    assert unique.holdout(16)[:, 0].tolist() == list(range(60))
