@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from envs import terminations
 from envs.batch import BatchStep, DisplacedBatchEnv, Start
+from envs.maze2d_batch import BallPhysics
 from envs.mujoco_maze import goal_reward
 from envs.mujoco_maze_layouts import START_MARGIN, get_map
 from envs.point_batch import START_NOISE, check_batch, training_starts
-from envs.simulator import mujoco, rollout
+from envs.simulator import mujoco
 from envs.starts import StartList
 from envs.tasks import RewardFunction, Task, get_task
 from envs.terminations import MUJOCO_MAZE_REWARD
@@ -162,11 +163,7 @@ class FaramaMazeEnv(gymnasium.Env[Array, NDArray[Any]]):
 
 
 class FaramaBatch:
-    """`envs.batch.DisplacedBatchEnv` of `FaramaMazeEnv`, which it equals bit for bit.
-
-    The simulator starts its solver from the last acceleration. A rollout forgets it between calls, so the model's
-    accelerometer measures it (the ball does not turn).
-    """
+    """`envs.batch.DisplacedBatchEnv` of `FaramaMazeEnv`, which it equals bit for bit (the ball does not turn)."""
 
     num_starts = 1
 
@@ -176,17 +173,7 @@ class FaramaBatch:
         self.start_names = ["start"]
         self.maze = get_map(task.options["maze"], "farama")
         self._reached = terminations.get(task.termination)
-        self._model = build_model(self.maze.name)
-        self._models = [self._model] * num_envs
-        self._data = [mujoco.MjData(self._model)]
-        # A full state is (time, qpos, qvel); the rest does not exist in this model.
-        size = mujoco.mj_stateSize(self._model, mujoco.mjtState.mjSTATE_FULLPHYSICS)
-        self._before = np.zeros((num_envs, size))
-        self._after = np.zeros((num_envs, 1, size))
-        self._acceleration = np.zeros((num_envs, 1, self._model.nsensordata))
-        self._warmstart = np.zeros((num_envs, self._model.nv))
-        self._control = np.zeros((num_envs, 1, self._model.nu))
-        self._rollout = rollout.Rollout(nthread=0)
+        self._physics = BallPhysics(build_model(self.maze.name), num_envs)
         self._steps = 0
 
     def reset(self, generator: np.random.Generator, start: Start = "random") -> np.ndarray:
@@ -207,10 +194,8 @@ class FaramaBatch:
             raise ValueError(
                 f"starts of {self.task.name}: shape {state.shape}, wanted finite {(self.num_envs, 4)}"
             )
-        self._before[:, 1:5] = state
-        self._warmstart[:] = 0.0
         self._steps = 0
-        return self._before[:, 1:5].copy()
+        return self._physics.place(state[:, :2], state[:, 2:]).copy()
 
     def step(self, action: np.ndarray) -> BatchStep:
         """One step of 0.01 s for every ball; see `envs.batch.BatchStep`.
@@ -219,24 +204,8 @@ class FaramaBatch:
             ValueError: the actions have another shape than ``[N, 2]`` or are not finite.
         """
         check_batch(self.task, self.num_envs, action)
-        velocity = self._before[:, 3:5]
-        np.clip(velocity, -MAX_SPEED, MAX_SPEED, out=velocity)
-        np.clip(action, -1.0, 1.0, out=self._control[:, 0])
-        self._rollout.rollout(
-            self._models,
-            self._data,
-            self._before,
-            self._control,
-            skip_checks=True,
-            nstep=1,
-            state=self._after,
-            initial_warmstart=self._warmstart,
-            sensordata=self._acceleration,
-        )
-        self._warmstart[:] = self._acceleration[:, 0, :2]
-        self._before[:, 1:5] = self._after[:, 0, 1:5]
+        observation = self._physics.step(action).copy()
         self._steps += 1
-        observation = self._before[:, 1:5].copy()
         in_goal: np.ndarray = self._reached(observation, np)
         truncated = np.full(self.num_envs, self._steps >= self.task.horizon)
         return BatchStep(

@@ -16,7 +16,7 @@ import numpy as np
 
 from envs.errors import TaskError
 from envs.maze2d_batch import START_JITTER, START_SPEED, BallPhysics
-from envs.maze2d_physics import maze_reward
+from envs.maze2d_physics import build_model, maze_reward
 from envs.mazes import get_maze
 from envs.options import check_names, check_noise
 from envs.randomness import numpy_generator
@@ -167,7 +167,7 @@ def _drive(
     )
     targets = _Targets(cells, task.horizon, balls, numpy_generator(seed, "waypoint/targets"))
     controller = WaypointController(maze, balls)
-    physics = BallPhysics(maze.name, balls)
+    physics = BallPhysics(build_model(maze.name), balls)
     state = physics.place(
         cells[start.integers(len(cells), size=balls)]
         + start.uniform(-START_JITTER, START_JITTER, (balls, 2)),

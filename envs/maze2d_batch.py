@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from envs.batch import BatchStep, Start
@@ -15,14 +17,18 @@ START_SPEED = 0.1  # standard deviation of the start velocity
 
 
 class BallPhysics:
-    """N balls in one maze without goals or episodes, equal to `Maze2dEnv` bit for bit.
+    """N force-driven balls in one maze without goals or episodes, equal to a simulator of each bit for bit.
 
     A rollout forgets the solver's warm start between calls, and without it some contacts differ in their last bits.
     The warm start is the last acceleration, and that is what the model's accelerometer measures.
+
+    Args:
+        model: of a ball on two sliders with two motors and an accelerometer.
+        count: N.
     """
 
-    def __init__(self, maze: str, count: int) -> None:
-        self._model = build_model(maze)
+    def __init__(self, model: Any, count: int) -> None:
+        self._model = model
         self._models = [self._model] * count
         self._data = [mujoco.MjData(self._model)]
         size = mujoco.mj_stateSize(self._model, mujoco.mjtState.mjSTATE_FULLPHYSICS)
@@ -78,7 +84,7 @@ class Maze2dBatch:
         self.num_starts = len(self.maze.start_cells)
         self.start_names = [f"{row},{column}" for row, column in self.maze.start_cells]
         self._dense = task.options["reward"] == "dense"
-        self._physics = BallPhysics(self.maze.name, num_envs)
+        self._physics = BallPhysics(build_model(self.maze.name), num_envs)
         self._steps = 0
 
     def reset(self, generator: np.random.Generator, start: Start = "random") -> np.ndarray:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from envs.maze2d_batch import BallPhysics
+from envs.maze2d_physics import build_model
 from envs.mazes import LAYOUTS, get_maze
 from envs.waypoints import WaypointController
 
@@ -48,7 +49,7 @@ def test_it_reaches_every_cell_from_every_cell(name: str) -> None:
         :: 1 if name == "umaze" else 17
     ]
     starts, goals = (np.array(cells, dtype=float) for cells in zip(*pairs, strict=True))
-    physics = BallPhysics(name, len(pairs))
+    physics = BallPhysics(build_model(name), len(pairs))
     controller, generator = WaypointController(maze, len(pairs)), np.random.default_rng(0)
     state = physics.place(starts, np.zeros_like(starts))
     arrived = np.zeros(len(pairs), dtype=bool)
