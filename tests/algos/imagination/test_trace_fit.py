@@ -102,7 +102,9 @@ def test_a_backward_model_learns_the_predecessor() -> None:
     assert torch.allclose(target, -batch.action, atol=1e-6)
     assert float((change - target).detach().square().mean()) < 1e-3
     # Swapped, as if it went forward in time, it would be wrong by twice the step.
-    assert float((change + target).detach().square().mean()) > 10 * float((change - target).detach().square().mean())
+    assert float((change + target).detach().square().mean()) > 10 * float(
+        (change - target).detach().square().mean()
+    )
 
 
 def test_a_fit_makes_five_passes_at_least_and_stops() -> None:
