@@ -20,7 +20,7 @@ from algos.core.randomness import torch_generator
 from algos.core.replay import Batch, Layout
 from algos.core.spec import SpecError
 from algos.imagination.demonstrations import Demonstrations
-from algos.imagination.passes import Passes
+from algos.imagination.passes import passes_over, take_together
 
 NegativeTarget = Literal["released", "original"]
 LAYER_NORM_EPSILON = 1e-12
@@ -155,16 +155,13 @@ class ValueFit:
         self.target = copy.deepcopy(self.network).requires_grad_(False)
         self.optimiser = Adam(self.network.parameters(), config.value_learning_rate)
         size, epochs = config.value_batch, config.value_epochs
-        self.passes = [
-            Passes(seed, "value", rows, repeat, size, epochs)
-            for seed, rows in zip(seeds, demonstrations.rows, strict=True)
-        ]
+        self.passes = passes_over(demonstrations, "value", repeat, size, epochs)
         self.losses = torch.zeros(len(seeds), device=device)
 
     def step(self, runs: slice, steps: list[int]) -> None:
         """One step of each of ``runs``: the minibatch and the noise that its number in ``steps`` keys."""
-        taken = [each.take(step)[None] for each, step in zip(self.passes[runs], steps, strict=True)]
-        batch = self.layout.unpack(torch.stack(taken))
+        taken = take_together(self.passes[runs], steps)
+        batch = self.layout.unpack(taken)
         every = runs == slice(0, len(self.seeds))
         network = self.network if every else self.network.part(runs)
         target = self.target if every else self.target.part(runs)

@@ -14,7 +14,7 @@ from algos.core.optimiser import Adam
 from algos.core.replay import Batch, Layout
 from algos.imagination.conservative_value import NORMAL_RANGE, SMALLEST
 from algos.imagination.demonstrations import Demonstrations
-from algos.imagination.passes import Passes
+from algos.imagination.passes import passes_over, take_together
 
 
 @dataclass(frozen=True)
@@ -119,20 +119,17 @@ class DynamicsFit:
         decays = [config.model_weight_decay] * len(parameters)
         self.optimiser = Adam(parameters, config.model_learning_rate, decays)
         size, epochs = config.model_batch, config.model_epochs
-        self.passes = [
-            Passes(seed, "model", rows, repeat, size, epochs)
-            for seed, rows in zip(seeds, demonstrations.rows, strict=True)
-        ]
+        self.passes = passes_over(demonstrations, "model", repeat, size, epochs)
         self.losses = torch.zeros(len(seeds), device=device)
 
     def step(self, runs: slice, steps: list[int]) -> None:
         """One step of each of ``runs`` on the minibatch that its number in ``steps`` keys."""
-        taken = [each.take(step)[None] for each, step in zip(self.passes[runs], steps, strict=True)]
+        taken = take_together(self.passes[runs], steps)
         model, optimiser = self.model, self.optimiser
         if runs != slice(0, len(self.seeds)):
             model = model.part(runs)
             optimiser = optimiser.share(model.parameters(), runs)
-        loss = model.loss(self.layout.unpack(torch.stack(taken)))
+        loss = model.loss(self.layout.unpack(taken))
         model.zero_grad(set_to_none=True)
         loss.sum().backward()  # type: ignore[no-untyped-call]
         clip_gradients(model.parameters(), self.config.model_gradient_clip)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from algos.core.randomness import torch_generator
+from algos.imagination.demonstrations import Demonstrations
 
 #: Steps are taken at every so many policy updates: enough of them at once that most runs have one to take together.
 INTERVAL = 25
@@ -60,6 +61,21 @@ class Passes:
             order = torch.randperm(self.length, generator=generator) % len(self.rows)
             self._order, self._ordered = order.to(self.rows.device), number
         return self.rows[self._order[index * self.size : (index + 1) * self.size]]
+
+
+def passes_over(
+    demonstrations: Demonstrations, component: str, copies: int, size: int, epochs: int
+) -> list[Passes]:
+    """The passes of every run over its demonstrations; see `Passes`."""
+    return [
+        Passes(seed, component, rows, copies, size, epochs)
+        for seed, rows in zip(demonstrations.seeds, demonstrations.rows, strict=True)
+    ]
+
+
+def take_together(passes: Sequence[Passes], steps: Sequence[int]) -> Tensor:
+    """The minibatches of runs that step together, each the one of its own step: ``[R, 1, B, width]``."""
+    return torch.stack([each.take(step) for each, step in zip(passes, steps, strict=True)])[:, None]
 
 
 #: One step of neighbouring runs: which runs, and the number of the step of each.
