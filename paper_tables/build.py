@@ -10,7 +10,7 @@ from pathlib import Path
 from paper_tables import paths
 from paper_tables.algorithms import Algo, Overrides
 from paper_tables.digest import sha256
-from paper_tables.errors import select
+from paper_tables.errors import PlanError, select
 from paper_tables.grid import Arm, Device, Job
 from paper_tables.registry import Registry
 from paper_tables.resolve import Resolved, Resolver
@@ -89,7 +89,8 @@ class Builder:
         first = wanted.paper.experiments[wanted.name].first_seed
         seeds = tuple(range(first, first + (wanted.selection.seeds or self.tier.seeds)))
         jobs = self.jobs if reason is None else self.blocked
-        results = [self._job(resolved, block, jobs) for block in self._blocks(algo, seeds)]
+        blocks = self._blocks(algo, seeds, wanted.name)
+        results = [self._job(resolved, block, jobs) for block in blocks]
         arm = Arm(
             paper=wanted.paper.paper,
             experiment=wanted.name,
@@ -120,13 +121,20 @@ class Builder:
             )
         return self._resolved[key]
 
-    def _blocks(self, algo: Algo, seeds: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    def _blocks(
+        self, algo: Algo, seeds: Sequence[int], experiment: str
+    ) -> Iterator[tuple[int, ...]]:
         """Seeds in blocks of one size: the largest divisor of the tier's block that one job holds.
 
         The size does not depend on the number of seeds, so more seeds only add blocks.
         """
         most = self.tier.runs_per_job.get(algo.name, algo.file.runs_per_job.on(self.device))
-        whole = self.tier.seed_block
+        whole = self.tier.block_of(algo.name)
+        if len(seeds) % whole:
+            raise PlanError(
+                f"{self.resolver.where}: {experiment}: {len(seeds)} seeds are not a multiple of "
+                f"{algo.name}'s seed_block {whole}"
+            )
         size = max(n for n in range(1, whole + 1) if whole % n == 0 and n <= most)
         for start in range(0, len(seeds), size):
             yield tuple(seeds[start : start + size])

@@ -99,15 +99,8 @@ def check_tier(registry: Registry, name: str) -> None:
         select([pattern], registry.tasks, f"{where}: data", "task")
     for algo in tier.runs_per_job:
         registry.algo(algo, f"{where}: runs_per_job")
-    counts = {"seeds": tier.seeds}
-    for name_of, parts in tier.experiments.items():
-        for part in parts if isinstance(parts, list) else [parts]:
-            counts[f"experiments.{name_of}.seeds"] = part.seeds or tier.seeds
-    for key, count in counts.items():
-        if count % tier.seed_block:
-            raise PlanError(
-                f"{where}: {key}: {count} is not a multiple of seed_block {tier.seed_block}"
-            )
+    if not isinstance(tier.seed_block, int):
+        select(tier.seed_block, registry.algos, f"{where}: seed_block", "algorithm")
 
 
 def _check_budget(registry: Registry, algo: str, settings: Mapping[str, Any], where: str) -> None:

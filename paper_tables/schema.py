@@ -220,12 +220,19 @@ class Tier(Strict):
     title: str
     judged: Judged
     seeds: Positive
-    seed_block: Positive = 1
+    seed_block: Positive | dict[str, Positive] = 1
     runs_per_job: dict[str, Positive] = {}
     data: DataSettings = DataSettings()
     experiments: dict[str, Selection | list[Selection]]
     budgets: dict[str, dict[str, Any]] = {}
     task_budgets: dict[str, dict[str, dict[str, Any]]] = {}
+
+    def block_of(self, algo: str) -> int:
+        """Size of the blocks that the seeds of one algorithm come in; of several patterns the last one counts."""
+        if isinstance(self.seed_block, int):
+            return self.seed_block
+        sizes = [n for at, n in self.seed_block.items() if fnmatch.fnmatchcase(algo, at)]
+        return sizes[-1] if sizes else 1
 
 
 class TiersFile(Strict):

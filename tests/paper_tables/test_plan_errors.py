@@ -69,12 +69,22 @@ MISTAKES: dict[str, tuple[str, Callable[[Any], None], list[str]]] = {
     "seeds that fill no block": (
         TIERS,
         tiny(seeds=3),
-        [TIERS, "seeds", "3 is not a multiple of seed_block 2"],
+        [TIERS, "main: 3 seeds are not a multiple of", "seed_block 2"],
     ),
     "selected seeds that fill no block": (
         TIERS,
         tiny(experiments={"made/main": [{"seeds": 5}]}),
-        [TIERS, "experiments.made/main.seeds", "5 is not a multiple"],
+        [TIERS, "main: 5 seeds are not a multiple of", "seed_block 2"],
+    ),
+    "seeds that fill no block of one algorithm": (
+        TIERS,
+        tiny(seeds=3, seed_block={"learner": 2}),
+        [TIERS, "main: 3 seeds are not a multiple of learner's seed_block 2"],
+    ),
+    "block of an unknown algorithm": (
+        TIERS,
+        tiny(seed_block={"lerner": 2}),
+        [TIERS, "seed_block: unknown algorithm 'lerner'", "'learner'"],
     ),
     "experiment": (
         TIERS,

@@ -48,6 +48,17 @@ def test_block_is_the_largest_divisor_that_one_job_holds(project: Any) -> None:
     assert folders(project.plan(), "train", "imaginer") == [f"seeds{s}-{s}" for s in range(6)]
 
 
+def test_blocks_can_differ_between_algorithms(project: Any) -> None:
+    tier(project, seeds=6, seed_block={"*": 3, "learn*": 2})  # of two patterns the last counts
+    plan = project.plan(device="cuda")
+    assert folders(plan, "train", "learner") == ["seeds0-1", "seeds2-3", "seeds4-5"]
+    assert folders(plan, "train", "imaginer") == ["seeds0-2", "seeds3-5"]
+    tier(project, seed_block={"learner": 2})  # others: one by one
+    assert folders(project.plan(device="cuda"), "train", "imaginer") == [
+        f"seeds{s}-{s}" for s in range(6)
+    ]
+
+
 def test_fits_come_in_the_blocks_of_their_users(project: Any) -> None:
     plan = project.plan()  # the model itself says one run a job
     assert folders(plan, "fit", "model") == ["seeds0-1"]
