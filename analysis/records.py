@@ -46,7 +46,7 @@ class FailedRun:
 
 @dataclass(frozen=True)
 class Record:
-    """Provenance of one block of runs, as its result file states it.
+    """Provenance of one block of runs, as its result file states it; `version` is the algorithm's.
 
     `evaluation` is the protocol of the evaluation after training, without its list of starts, which is
     read where it is drawn (`analysis.starts`); that of the evaluations during training stands in the
@@ -54,6 +54,8 @@ class Record:
     """
 
     path: str
+    seeds: tuple[int, ...]
+    version: int | None
     updates: int
     environment_steps: int
     hyperparameters: Mapping[str, Any]
@@ -63,6 +65,7 @@ class Record:
     hardware: Mapping[str, Any]
     versions: Mapping[str, str]
     wall_seconds: float
+    cpu_seconds: float | None
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -217,6 +220,8 @@ def _record(content: Mapping[str, Any], name: str) -> Record:
     spec = content["spec"]
     return Record(
         path=name,
+        seeds=tuple(map(int, spec["seeds"])),
+        version=spec.get("version"),
         updates=_updates(content),
         environment_steps=int(content["environment_steps"]),
         hyperparameters=spec["hyperparameters"],
@@ -226,4 +231,5 @@ def _record(content: Mapping[str, Any], name: str) -> Record:
         hardware=content["hardware"],
         versions=content["versions"],
         wall_seconds=float(content["wall_seconds"]),
+        cpu_seconds=content.get("cpu_seconds"),
     )

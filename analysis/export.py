@@ -1,0 +1,217 @@
+"""A tier's results as a few small CSV files, to be published, mailed or read with pandas.
+
+``python -m analysis.export --tier hour --out FOLDER [--paper bmil] [--experiment table2 ..]`` writes
+
+* ``runs.csv``: a line a run with all its metrics, its budget and where it comes from;
+* ``evaluations.csv``: a line an evaluation during training;
+* ``starts.csv`` and ``outcomes.csv``: the displaced starts, and a digit for each of a run's (1: it succeeded);
+* ``claims.csv``: the lines of the ledger that these papers' runs were judged for.
+
+Numbers have six significant digits. A run that several experiments share has one line. The same results give the same
+bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from analysis import ledger
+from analysis.claims import judge_all
+from analysis.errors import AnalysisError, exit_code
+from analysis.files import write_text
+from analysis.load import ArmResult, Results
+from analysis.records import FailedRun, Record, Run
+from analysis.starts import read_starts
+from analysis.verdicts import Verdict
+from analysis.workspace import Workspace, from_options, options_parser
+from paper_tables.errors import select
+
+Row = dict[str, Any]
+
+#: Verdicts that no run was compared for.
+SILENT = (Verdict.NOT_RUN.value, Verdict.NOT_JUDGED.value)
+#: So much of a checksum is printed.
+CHECKSUM = 16
+
+
+@dataclass(frozen=True)
+class Shared:
+    """One arm as it was run, with the experiments that ask for it."""
+
+    result: ArmResult
+    experiments: list[str] = field(default_factory=list)
+
+    @property
+    def key(self) -> Row:
+        """What its lines begin with."""
+        arm = self.result.arm
+        return {"paper": arm.paper, "algo": arm.algo, "task": arm.task, "cell": arm.cell}
+
+
+def shared_arms(
+    results: Results, papers: Sequence[str], experiments: Sequence[str]
+) -> list[Shared]:
+    """Arms with results of `papers` and `experiments` (none: all); of equal ones that with most runs."""
+    found: dict[tuple[str, str, str, str], Shared] = {}
+    for result in results.arms:
+        arm = result.arm
+        if not result.records or (papers and arm.paper not in papers):
+            continue
+        if experiments and arm.experiment not in experiments:
+            continue
+        key = (arm.paper, arm.algo, arm.task, arm.cell)
+        known = found.get(key)
+        names = [*(known.experiments if known else []), arm.experiment]
+        if known is not None and len(known.result.arm.seeds) >= len(arm.seeds):
+            result = known.result
+        found[key] = Shared(result, names)
+    return list(found.values())
+
+
+def run_rows(arm: Shared) -> Iterator[Row]:
+    """A line for each finished or failed run."""
+    every: tuple[Run | FailedRun, ...] = (*arm.result.runs, *arm.result.failed)
+    for run in sorted(every, key=lambda run: run.seed):
+        record = next(record for record in arm.result.records if run.seed in record.seeds)
+        reason = run.reason if isinstance(run, FailedRun) else ""
+        yield {
+            **arm.key,
+            "experiments": " ".join(arm.experiments),
+            "seed": run.seed,
+            "status": "failed" if reason else "finished",
+            "reason": reason,
+            **({} if isinstance(run, FailedRun) else run.metrics),
+            **_provenance(record, run.seed),
+            "digest": arm.result.arm.digest[:CHECKSUM],
+        }
+
+
+def _provenance(record: Record, seed: int) -> Row:
+    data = [entry for entry in record.data if entry.get("seed", seed) == seed]
+    return {
+        "updates": record.updates,
+        "precision": record.precision,
+        "version": record.version,
+        "data_source": " ".join(dict.fromkeys(str(entry["source"]) for entry in data)),
+        "data_sha256": " ".join(str(entry.get("sha256", ""))[:CHECKSUM] for entry in data),
+        "commit": record.versions.get("hindcast"),
+        "torch": record.versions.get("torch"),
+        "mujoco": record.versions.get("mujoco"),
+        "hardware": record.hardware.get("gpu") or record.hardware.get("cpu"),
+        "runs_of_the_job": len(record.seeds),
+        "cpu_seconds_of_the_job": record.cpu_seconds,
+        "wall_seconds_of_the_job": record.wall_seconds,
+    }
+
+
+def evaluation_rows(arm: Shared) -> Iterator[Row]:
+    """A line for each evaluation during training."""
+    for row in arm.result.evaluations.to_dict("records"):
+        yield {**arm.key, **{str(name): value for name, value in row.items()}}
+
+
+def start_rows(arms: Sequence[Shared], root: Path) -> tuple[list[Row], list[Row]]:
+    """Displaced starts, each list once, and the outcomes of every run.
+
+    Raises:
+        AnalysisError: outcomes that do not fit their starts.
+    """
+    lists: dict[tuple[str, int], list[Row]] = {}
+    outcomes: list[Row] = []
+    for arm in arms:
+        starts = read_starts(arm.result, root)
+        if starts is None:
+            continue
+        task, count = arm.result.arm.task, len(starts.place)
+        place = {"task": task, "starts": count}
+        rows = [
+            {**place, "start": i, "x": x, "y": y, "cell": starts.names[cell]}
+            for i, ((x, y), cell) in enumerate(zip(starts.place, starts.cell, strict=True))
+        ]
+        if lists.setdefault((task, count), rows) != rows:
+            raise AnalysisError(f"{arm.result.name}: {count} other starts than another arm has")
+        for seed, won in sorted(starts.succeeded.items()):
+            digits = "".join("1" if one else "0" for one in won)
+            outcomes.append({**arm.key, "seed": seed, "starts": count, "outcomes": digits})
+    return [row for rows in lists.values() for row in rows], outcomes
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as CSV; columns in the order in which they first occur, nothing for what a row lacks."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _text(value) for name, value in row.items()} for row in rows)
+    return buffer.getvalue()
+
+
+def _text(value: Any) -> Any:
+    if value is None or value != value:  # a metric that this evaluation does not have is NaN
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def export(
+    space: Workspace, out: Path, papers: Sequence[str], experiments: Sequence[str]
+) -> list[Path]:
+    """Write the files below `out`; those that would be empty are left out. Returns what was written.
+
+    Raises:
+        AnalysisError: the tier, or the part that is asked for, has no results.
+        PlanError: an experiment that no paper of the plan has.
+    """
+    select(papers, space.papers, "--paper", "paper")
+    known = [arm.experiment for arm in space.plan.arms if not papers or arm.paper in papers]
+    select(experiments, known, "--experiment", "experiment")
+    results = space.load()
+    arms = shared_arms(results, papers, experiments)
+    if not arms:
+        raise AnalysisError(
+            f"nothing of tier '{space.tier}' to export: no results of "
+            f"{', '.join([*papers, *experiments]) or 'any experiment'}"
+        )
+    starts, outcomes = start_rows(arms, space.root)
+    of_runs = {arm.result.arm.paper for arm in arms}
+    chosen = set(experiments or known)
+    files: dict[str, Sequence[Mapping[str, Any]]] = {
+        "runs.csv": [row for arm in arms for row in run_rows(arm)],
+        "evaluations.csv": [row for arm in arms for row in evaluation_rows(arm)],
+        "starts.csv": starts,
+        "outcomes.csv": outcomes,
+        "claims.csv": [
+            row
+            for row in map(ledger.row, judge_all(space, results))
+            if row["paper"] in of_runs
+            and row["experiment"] in chosen
+            and row["verdict"] not in SILENT
+        ],
+    }
+    return [write_text(out / name, csv_text(rows)) for name, rows in files.items() if rows]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; exit code 2 and one line when the input cannot be used."""
+    parser = options_parser("Write the results of a tier as a few small CSV files.")
+    parser.add_argument(
+        "--experiment", action="append", default=[], help="only these (default: all)"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder of the files")
+    options = parser.parse_args(arguments)
+
+    def run() -> None:
+        space = from_options(options, papers=None)
+        for path in export(space, options.out, options.paper or [], options.experiment):
+            print(path)
+
+    return exit_code(run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
