@@ -7,6 +7,7 @@ imitate from displaced starts. A rule of its own, so that a new evaluation never
 from __future__ import annotations
 
 import argparse
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from algos import jobs
 from algos.core import checkpoint, files, machine
 from algos.core.spec import JobSpec, SpecError, canonical
 from algos.evaluation import Episodes, run_episodes, summarise
-from algos.merge import read
+from algos.merge import GIVEN_STARTS, read
 from algos.robustness import describe, displaced_outcomes, summarise_starts, train_success
 from algos.train import build_learner, imitates, no_data, robustness_config
 from envs.batch import make_batch
@@ -70,7 +71,15 @@ def _displaced(
     ]
     known = [found for found in outcomes if found is not None]
     listed = describe(starts, known[0].place) if known else {}
-    return {"protocol": "displaced_starts", "starts": listed, "runs": runs}
+    return {**_protocol(given), "starts": listed, "runs": runs}
+
+
+def _protocol(given: Path | None) -> dict[str, Any]:
+    """What the policies were judged from; starts of one's own never pass for the task's list."""
+    if given is None:
+        return {"protocol": "displaced_starts"}
+    checksum = hashlib.sha256(given.read_bytes()).hexdigest()
+    return {"protocol": GIVEN_STARTS, "file": given.name, "sha256": checksum}
 
 
 def _stratified(record: dict[str, Any], spec: JobSpec, learner: Any) -> dict[str, Any]:

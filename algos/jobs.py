@@ -103,16 +103,20 @@ def main(entry: Callable[[], None]) -> None:
 
 
 def fingerprint(job: Job, data: list[RunData]) -> str:
-    """sha256 over the contents of a job's inputs: every seed's data and every fitted model.
+    """sha256 over a job's seeds and the contents of its inputs: every seed's data and every fitted model.
 
-    The spec only declares them; a checkpoint may be continued, and a finished state given out again, on the very
-    same inputs only.
+    The digest knows neither: seeds are no part of it, and data and models are only declared. A checkpoint may be
+    continued, and a finished state given out again, for the very same seeds and inputs only.
     """
     models = {
         slot: hashlib.sha256((folder / MODEL).read_bytes()).hexdigest()
         for slot, folder in job.fits.items()
     }
-    contents = {"data": [run.info["sha256"] for run in data], "fits": models}
+    contents = {
+        "seeds": list(job.spec.seeds),
+        "data": [run.info["sha256"] for run in data],
+        "fits": models,
+    }
     return hashlib.sha256(canonical(contents).encode()).hexdigest()
 
 

@@ -11,6 +11,8 @@ from typing import Any
 from algos.core.files import explain, tell, write_json
 
 EVALUATION = "evaluation.json"
+#: The protocol of evaluations from starts of one's own, which no result may hold.
+GIVEN_STARTS = "given_starts"
 BAD_INPUT = 2
 
 
@@ -24,6 +26,12 @@ def merge(argv: Sequence[str] | None = None) -> None:
     evaluation = read(args.run / EVALUATION)
     if evaluation["digest"] != record["digest"]:
         raise SystemExit(f"error: {args.run / EVALUATION}: of another run; delete it and run again")
+    if evaluation.get("protocol") == GIVEN_STARTS:
+        tell(
+            f"error: {args.run / EVALUATION}: from starts of your own ({evaluation.get('file')}), which no result "
+            "may hold; move it elsewhere and run again"
+        )
+        raise SystemExit(BAD_INPUT)
     record["evaluation"] = {k: v for k, v in evaluation.items() if k != "digest"}
     try:
         write_json(args.out, record)

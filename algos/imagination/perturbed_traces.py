@@ -38,7 +38,7 @@ class TraceConfig:
     def length(self, epoch: int, epochs: int) -> int:
         """Steps of the traces of an epoch: linear between two epochs, rounded down (BMIL code).
 
-        Rounding means that ``horizon`` itself is not reached where it is reached with the last epoch only.
+        With ``horizon_to`` 1 it would be reached after the last epoch, so no trace is as long as ``horizon``.
         """
         begin, end = (round(share * epochs) for share in (self.horizon_from, self.horizon_to))
         share = (epoch - begin) / (end - begin) if end > begin else float(epoch >= begin)

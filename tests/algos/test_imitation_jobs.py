@@ -1,5 +1,6 @@
 """Imitation from the data file to the result: jobs of train, evaluate and merge on a few real demonstrations."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -106,9 +107,27 @@ def test_starts_of_a_users_own(run: Jobs, tmp_path: Path) -> None:
     place = result(folder)["paths"][0][0]
     starts = tmp_path / "starts.csv"
     starts.write_text(f"x,y\n{place[0]},{place[1]}\n")
-    found = result(folder, "--starts", str(starts))
-    assert len(found["evaluation"]["runs"][0]["outcomes"]) == 1
-    assert found["evaluation"]["starts"]["x"][0] == pytest.approx(place[0], abs=0.02)
+    own = tmp_path / "own.json"
+    evaluate(["--run", str(folder), "--out", str(own), "--starts", str(starts)])
+    found = json.loads(own.read_text())
+    assert len(found["runs"][0]["outcomes"]) == 1
+    assert found["starts"]["x"][0] == pytest.approx(place[0], abs=0.02)
+    checksum = hashlib.sha256(starts.read_bytes()).hexdigest()
+    assert (found["protocol"], found["file"], found["sha256"]) == ("given_starts", "starts.csv", checksum)
+
+
+def test_starts_of_a_users_own_never_get_into_a_result(
+    run: Jobs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = run(spec("il_bc", (0,)))
+    assert result(folder)["evaluation"]["protocol"] == "displaced_starts"
+    before = (folder / "result.json").read_bytes()
+    starts = tmp_path / "starts.csv"
+    starts.write_text("x,y\n1.34,0.75\n")
+    with pytest.raises(SystemExit):
+        result(folder, "--starts", str(starts))
+    assert "evaluation.json: from starts of your own (starts.csv)" in capsys.readouterr().err
+    assert (folder / "result.json").read_bytes() == before
 
 
 def test_starts_outside_the_table_are_refused(

@@ -15,9 +15,11 @@ import pytest
 import torch
 
 from algos.core import checkpoint
+from algos.core.spec import digest_of
 from algos.evaluate import evaluate
 from algos.merge import merge
-from tests.algos.conftest import ROOT, fitted, make_spec
+from algos.train import train
+from tests.algos.conftest import ROOT, data_spec, fitted, make_spec
 
 Run = Callable[..., Path]
 METRIC_FILES = ("progress.csv", "policy.safetensors")
@@ -220,6 +222,24 @@ def test_other_inputs_are_never_answered_with_an_old_result(run_job: Run) -> Non
     checkpoint.save(folder / "model.safetensors", tensors)
     after = run_job("train", spec, "a", {"dynamics": folder})
     assert (after / "policy.safetensors").read_bytes() != policy
+
+
+def test_runs_that_share_their_data_do_not_share_their_result(
+    tmp_path: Path, data: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seeds are no part of the digest, and a folder elsewhere than in `results` has one scratch for all."""
+    monkeypatch.chdir(ROOT)
+
+    def trained(seed: int, folder: str) -> bytes:
+        spec = json.loads(make_spec("bcq", (seed,))) | {"data": data_spec(0)}
+        text = json.dumps(spec | {"digest": digest_of(spec)})
+        train(["--spec", text, "--out", str(tmp_path / folder), "--data", str(data[0])])
+        return (tmp_path / folder / "policy.safetensors").read_bytes()
+
+    first = trained(0, "one")
+    second = trained(1, "one")
+    assert second != first
+    assert second == trained(1, "other")
 
 
 def test_a_policy_that_breaks_right_before_an_evaluation_fails_alone(
