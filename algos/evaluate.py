@@ -57,7 +57,7 @@ def _displaced(
     starts = (
         read_starts(given, spec.task)
         if given
-        else displaced_starts(spec.task, config.robustness_starts)
+        else displaced_starts(spec.task, config.robustness_starts, config.robustness_list)
     )
     alive = [run["status"] == "finished" for run in record["runs"]]
     outcomes = displaced_outcomes(learner, starts, alive, COUNTER)

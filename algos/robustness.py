@@ -23,6 +23,7 @@ class RobustnessConfig:
     """Keys of ``config/algos/_imitation.yaml`` that say how final policies are judged."""
 
     robustness_starts: int
+    robustness_list: int
     training_starts: int
 
 

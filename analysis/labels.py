@@ -27,7 +27,10 @@ def budget(arm: ArmResult) -> str:
 
 
 def data(arm: ArmResult) -> str:
-    """Source, generator and size of the data of an arm's runs; local data are called so."""
+    """Source, generator and size of the data of an arm's runs; local data are called so.
+
+    Of demonstrations the size is what was learnt from, not what the file holds.
+    """
     sizes: dict[str, set[int]] = {}
     for record in arm.records:
         for entry in record.data:
@@ -35,7 +38,10 @@ def data(arm: ArmResult) -> str:
                 text = f"generated locally ({entry.get('generator', 'unknown generator')})"
             else:
                 text = f"{entry['source']} file"
-            sizes.setdefault(text, set()).add(int(entry.get("transitions") or 0))
+            if "demonstrations" in record.hyperparameters:
+                text += f", {record.hyperparameters['demonstrations']} demonstrations a run"
+            size = entry.get("learnt") or entry.get("transitions") or 0
+            sizes.setdefault(text, set()).add(int(size))
     return listed(f"{text}{_transitions(found)}" for text, found in sizes.items())
 
 

@@ -216,6 +216,14 @@ def _protocol(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in evaluation.items() if key not in ("runs", "starts")}
 
 
+def _data(content: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """The data sets; of demonstrations `learnt` counts the transitions that were kept of each file."""
+    data, paths = content.get("data") or (), content.get("paths")
+    if not paths:
+        return tuple(data)
+    return tuple({**entry, "learnt": len(path)} for entry, path in zip(data, paths, strict=True))
+
+
 def _record(content: Mapping[str, Any], name: str) -> Record:
     spec = content["spec"]
     return Record(
@@ -227,7 +235,7 @@ def _record(content: Mapping[str, Any], name: str) -> Record:
         hyperparameters=spec["hyperparameters"],
         precision=str(content["precision"]),
         evaluation=_protocol(content.get("evaluation") or {}),
-        data=tuple(content.get("data") or ()),
+        data=_data(content),
         hardware=content["hardware"],
         versions=content["versions"],
         wall_seconds=float(content["wall_seconds"]),

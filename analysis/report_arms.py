@@ -211,9 +211,10 @@ def _data(result: ArmResult) -> Iterable[DataSet]:
     for checksum, entries in found.items():
         first = entries[0]
         generator, size = first.get("generator"), first.get("transitions")
+        kept = f"{first['learnt']:,} of " if "learnt" in first else ""
         yield DataSet(
             seeds=", ".join(str(entry.get("seed", DASH)) for entry in entries),
             source=f"{first['source']} ({generator})" if generator else str(first["source"]),
-            transitions=f"{int(size):,}" if size else DASH,
+            transitions=f"{kept}{int(size):,}" if size else DASH,
             sha256=checksum,
         )

@@ -124,15 +124,15 @@ class FaramaMazeEnv(gymnasium.Env[Array, NDArray[Any]]):
         return FaramaBatch(task, num_envs)
 
     @staticmethod
-    def displaced_starts(task: Task, count: int) -> StartList:
+    def displaced_starts(task: Task, count: int, seed: int = 0) -> StartList:
         """``count`` starts in every free cell, as in the paper's mazes.
 
         xy is uniform over the cell, a quarter of it away from walls that border it; velocities are 0.1 N(0, 1).
         State: x, y and their velocities.
         """
         maze = get_map(task.options["maze"], "farama")
-        xy, cell = maze.spread_starts(task.name, count, START_MARGIN["farama"], BALL_RADIUS)
-        velocity = START_NOISE * maze.noise(task.name, count, "velocity", 2, normal=True)
+        xy, cell = maze.spread_starts(task.name, count, START_MARGIN["farama"], BALL_RADIUS, seed)
+        velocity = START_NOISE * maze.noise(task.name, count, "velocity", 2, normal=True, seed=seed)
         return StartList(
             task.name, np.concatenate([xy, velocity], axis=1), cell, maze.cell_names, maze.scene
         )

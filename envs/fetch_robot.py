@@ -82,7 +82,7 @@ class FetchRobotEnv(gymnasium.Env[Array, NDArray[Any]]):
         return FetchBatch(task, num_envs)
 
     @staticmethod
-    def displaced_starts(task: Task, count: int) -> StartList:
+    def displaced_starts(task: Task, count: int, seed: int = 0) -> StartList:
         """Offsets of the gripper, uniform within 0.15 m on both axes (BMIL's code): ``state [count, 2]`` metres.
 
         The same for all Fetch tasks.
@@ -92,7 +92,7 @@ class FetchRobotEnv(gymnasium.Env[Array, NDArray[Any]]):
         """
         if count < 1:
             raise TaskError(f"task {task.name}: {count} displaced starts; ask for at least 1")
-        generator = numpy_generator(0, "fetch/displaced_starts")
+        generator = numpy_generator(seed, "fetch/displaced_starts")
         offset = generator.uniform(-LARGEST_OFFSET, LARGEST_OFFSET, (count, 2))
         return _start_list(task, offset)
 

@@ -119,7 +119,7 @@ class MujocoMazeEnv(gymnasium.Env[Array, NDArray[Any]]):
         return PointBatch(task, num_envs)
 
     @staticmethod
-    def displaced_starts(task: Task, count: int) -> StartList:
+    def displaced_starts(task: Task, count: int, seed: int = 0) -> StartList:
         """``count`` starts in every free cell (section 4.3 of the paper, with the constants of its code).
 
         xy is uniform over the cell, 1 m away from walls that border it; yaw is U(-0.1, 0.1) and every velocity
@@ -127,9 +127,9 @@ class MujocoMazeEnv(gymnasium.Env[Array, NDArray[Any]]):
         collision rule holds the point forever; here such places are drawn again. State: x, y, yaw, their velocities.
         """
         maze = get_map(task.options["maze"], "paper")
-        xy, cell = maze.spread_starts(task.name, count, START_MARGIN["paper"], RADIUS)
-        yaw = START_NOISE * maze.noise(task.name, count, "yaw", 1, normal=False)
-        velocity = START_NOISE * maze.noise(task.name, count, "velocity", 3, normal=True)
+        xy, cell = maze.spread_starts(task.name, count, START_MARGIN["paper"], RADIUS, seed)
+        yaw = START_NOISE * maze.noise(task.name, count, "yaw", 1, normal=False, seed=seed)
+        velocity = START_NOISE * maze.noise(task.name, count, "velocity", 3, normal=True, seed=seed)
         state = np.concatenate([xy, yaw, velocity], axis=1)
         return StartList(task.name, state, cell, maze.cell_names, maze.scene)
 

@@ -153,12 +153,12 @@ class MazeMap:
         return table
 
     def spread_starts(
-        self, task: str, count: int, margin: float, radius: float
+        self, task: str, count: int, margin: float, radius: float, seed: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """``count`` places in each free cell, uniform but for ``margin`` on every side that borders a wall.
 
         Places within ``radius`` of a wall's corner are drawn again: nobody could leave them. They are a function of
-        the task's name alone, and more of them begin with the fewer, cell by cell.
+        the task's name and ``seed``, and more of them begin with the fewer, cell by cell.
 
         Returns:
             xy ``[M, 2]`` and the cell of each, ``[M]`` index into `free_cells`.
@@ -170,7 +170,7 @@ class MazeMap:
             up, down = (row - 1, row + 1) if self.downwards else (row + 1, row - 1)
             low = low + margin * self.walls[[row, up], [column - 1, column]]
             high = high - margin * self.walls[[row, down], [column + 1, column]]
-            generator = numpy_generator(0, f"displaced_starts/{task}/{name}/xy")
+            generator = numpy_generator(seed, f"displaced_starts/{task}/{name}/xy")
             drawn = 0
             while drawn < count:
                 place = generator.uniform(low, high)
@@ -179,11 +179,13 @@ class MazeMap:
                     drawn += 1
         return np.array(places), np.repeat(np.arange(len(self.free_cells)), count)
 
-    def noise(self, task: str, count: int, part: str, width: int, normal: bool) -> np.ndarray:
+    def noise(
+        self, task: str, count: int, part: str, width: int, normal: bool, seed: int
+    ) -> np.ndarray:
         """Numbers ``[M, width]`` for `spread_starts`: standard normal, or uniform in [-1, 1]."""
         found = []
         for name in self.cell_names:
-            generator = numpy_generator(0, f"displaced_starts/{task}/{name}/{part}")
+            generator = numpy_generator(seed, f"displaced_starts/{task}/{name}/{part}")
             shape = (count, width)
             found.append(
                 generator.standard_normal(shape) if normal else generator.uniform(-1, 1, shape)

@@ -37,16 +37,17 @@ class StartList:
         return len(self.state)
 
 
-def displaced_starts(task: str, count: int) -> StartList:
-    """The fixed start list of a task: ``count`` starts, in each free cell where the task has cells.
+def displaced_starts(task: str, count: int, seed: int = 0) -> StartList:
+    """A fixed start list of a task: ``count`` starts, in each free cell where the task has cells.
 
-    A longer list begins with the shorter one (cell by cell).
+    A longer list begins with the shorter one (cell by cell). Policies are judged from the list of seed 0; settings
+    are tuned on other ones.
 
     Raises:
         TaskError: no such task, or it has no displaced starts.
     """
     found = get_task(task)
-    starts: StartList = _implementation(found).displaced_starts(found, count)
+    starts: StartList = _implementation(found).displaced_starts(found, count, seed)
     return starts
 
 

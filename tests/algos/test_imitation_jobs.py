@@ -113,7 +113,11 @@ def test_starts_of_a_users_own(run: Jobs, tmp_path: Path) -> None:
     assert len(found["runs"][0]["outcomes"]) == 1
     assert found["starts"]["x"][0] == pytest.approx(place[0], abs=0.02)
     checksum = hashlib.sha256(starts.read_bytes()).hexdigest()
-    assert (found["protocol"], found["file"], found["sha256"]) == ("given_starts", "starts.csv", checksum)
+    assert (found["protocol"], found["file"], found["sha256"]) == (
+        "given_starts",
+        "starts.csv",
+        checksum,
+    )
 
 
 def test_starts_of_a_users_own_never_get_into_a_result(

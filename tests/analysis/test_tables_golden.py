@@ -13,7 +13,7 @@ import pytest
 from result_sets import CHECKOUT, MEDIUM, TIERS, UMAZE, Bench, failed_run, run, runs
 from scipy import stats
 
-from analysis import claims, render
+from analysis import claims, labels, render
 from analysis.layout import Line, Section, TableLayout, read_layout
 from analysis.published import Published, Value, read_published
 from analysis.statistics import Interval
@@ -299,4 +299,19 @@ def test_data_sets_of_single_seeds_are_summed_up_as_a_range(standard: Bench) -> 
     assert (
         "Data: generated locally (waypoint), 1,000 to 1,002 transitions, a data set for each seed."
         in text
+    )
+
+
+def test_of_demonstrations_the_note_counts_what_was_learnt_from(bench: Bench) -> None:
+    entries = [
+        {"seed": s, "source": "local", "generator": "fetch_controller", "transitions": 1000}
+        for s in range(3)
+    ]
+    places = [[[0.0, 0.0]] * (53 + seed) for seed in range(3)]
+    settings = {"networks": "small", "demonstrations": 5}
+    bench.arm("bcq", runs([1.0, 2.0, 3.0]), data=entries, paths=places, overrides=settings)
+    (arm,) = bench.results().arms
+    assert labels.data(arm) == (
+        "generated locally (fetch_controller), 5 demonstrations a run, 53 to 55 transitions, "
+        "a data set for each seed"
     )

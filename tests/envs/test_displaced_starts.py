@@ -18,6 +18,8 @@ def test_the_list_is_fixed_and_longer_ones_begin_with_shorter_ones() -> None:
     assert (longer.state[:50] == found.state).all()
     assert (found.cell == 0).all() and len(found.cell_names) == 1
     assert (displaced_starts(PICK, 50).state == found.state).all()
+    other = displaced_starts(PUSH, 50, seed=101).state  # for tuning: no start in common
+    assert not np.isin(other, longer.state).any()
     # a regression value: published robustness rests on these starts
     assert found.state[0] == pytest.approx(FIRST_START, abs=1e-8)
 

@@ -187,6 +187,13 @@ def test_longer_start_lists_begin_with_the_shorter_ones() -> None:
     assert not (displaced_starts("point-umaze-v0", 1).state[0] == short.state[0]).any()
 
 
+@pytest.mark.parametrize("task", ["point-umaze-v0", "point-umaze-farama-v0"])
+def test_start_lists_for_tuning_share_no_start_with_those_for_judging(task: str) -> None:
+    judged, tuning = (displaced_starts(task, 5, seed).state for seed in (0, 101))
+    assert judged.shape == tuning.shape
+    assert not (judged == tuning).any()
+
+
 def test_starts_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / "starts.csv"
 
