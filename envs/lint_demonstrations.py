@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from envs import terminations
 from envs.storage import SUCCESS
 from envs.tasks import Task
 from envs.terminations import FETCH_RADIUS, MUJOCO_MAZE_REWARD
@@ -67,6 +68,8 @@ def _successes(arrays: Mapping[str, np.ndarray], ends: np.ndarray, task: Task) -
         yield SUCCESS, f"episode {number} never succeeds; leave it out", int(firsts[number])
     if task.domain == "fetch":
         yield from _fetch_successes(arrays["observations"], success, ends, task)
+    if task.domain == "mujoco_maze":
+        yield from _maze_successes(arrays["observations"], success, task)
     if task.domain in ("fetch", "mujoco_maze"):
         scale, rest = (1.0, -1.0) if task.domain == "fetch" else (MUJOCO_MAZE_REWARD, 0.0)
         # the reward of a row is paid for the state reached, which is the next row's
@@ -77,6 +80,29 @@ def _successes(arrays: Mapping[str, np.ndarray], ends: np.ndarray, task: Task) -
                 f"must be {rest:g}, or {scale + rest:g} where the next row's {SUCCESS} is set; correct one of them",
                 int(wrong.argmax()),
             )
+
+
+def _maze_successes(observations: np.ndarray, success: np.ndarray, task: Task) -> Iterator[Problem]:
+    """Successes are where the maze's goal is; places on its edge may be rounded to either side of it."""
+    reached = terminations.get(task.termination)
+    places = observations.astype(np.float64)
+    found = reached(places, np)
+    clear = np.ones(len(found), dtype=bool)
+    for axis in range(2):
+        for shift in (-TOLERANCE, TOLERANCE):
+            moved = places.copy()
+            moved[:, axis] += shift
+            clear &= reached(moved, np) == found
+    yield from _misplaced((success != found) & clear, task)
+
+
+def _misplaced(wrong: np.ndarray, task: Task) -> Iterator[Problem]:
+    if wrong.any():
+        yield (
+            SUCCESS,
+            f"does not fit the goal of {task.name}; is this another task's file?",
+            int(wrong.argmax()),
+        )
 
 
 def _fetch_successes(
@@ -96,10 +122,4 @@ def _fetch_successes(
     episode = np.append(0, np.cumsum(ends)[:-1])
     distance = np.linalg.norm(observations[:, 3:6] - goal[episode], axis=1)
     clear = np.abs(distance - FETCH_RADIUS) > TOLERANCE
-    wrong = (success != (distance < FETCH_RADIUS)) & clear & usual[episode]
-    if wrong.any():
-        yield (
-            SUCCESS,
-            f"does not fit the goal of {task.name}; is this another task's file?",
-            int(wrong.argmax()),
-        )
+    yield from _misplaced((success != (distance < FETCH_RADIUS)) & clear & usual[episode], task)

@@ -213,8 +213,9 @@ def test_the_linter_judges_success_as_the_robots_do() -> None:
 
 def maze_episode() -> Arrays:
     """Three steps to the goal of a maze, and the state reached."""
+    path = [(0.0, 0.0), (8.0, 16.0), (1.0, 31.0), (-1.0, 33.0)]
     return {
-        "observations": np.zeros((4, 7), dtype=np.float32),
+        "observations": np.pad(np.array(path, dtype=np.float32), ((0, 0), (0, 5))),
         "actions": np.zeros((4, 2), dtype=np.float32),
         "rewards": np.array([0.0, 0.0, 1000.0, 0.0]),
         "terminals": np.array([False, False, True, False]),

@@ -8,6 +8,7 @@ from envs.batch import make_batch
 from envs.datasets import make
 from envs.demonstrate_maze import check_options, generate, measure
 from envs.errors import TaskError
+from envs.lint_demonstrations import demonstrations
 from envs.loader import load, rows
 from envs.randomness import numpy_generator
 from envs.spec import local_spec
@@ -19,6 +20,7 @@ POINT_MAZES = [
     if task.data.get("local", {}).get("generator") == "maze_controller" and task.implemented
 ]
 NAME = "point-corridor7x7-v0"
+GOAL = terminations.MUJOCO_MAZE_GOALS["corridor7x7"]
 
 
 def make_arrays(name: str = NAME, seed: int = 0, **options: object) -> dict[str, np.ndarray]:
@@ -123,3 +125,26 @@ def test_the_expert_succeeds_from_the_start(name: str) -> None:
 def test_bad_options(options: dict[str, object], message: str) -> None:
     with pytest.raises(TaskError, match=message):
         check_options(options)
+
+
+@pytest.mark.parametrize("name", POINT_MAZES)
+def test_the_linter_refuses_demonstrations_of_another_maze(name: str) -> None:
+    arrays = make_arrays(name)
+    assert list(demonstrations(arrays, get_task(name))) == []
+    others = [
+        other for other in POINT_MAZES if other.endswith("farama-v0") == name.endswith("farama-v0")
+    ]
+    for other in set(others) - {name}:
+        ((key, message, row),) = demonstrations(arrays, get_task(other))
+        assert (key, row) == ("infos/success", int(arrays["infos/success"].argmax()))
+        assert message == f"does not fit the goal of {other}; is this another task's file?"
+
+
+def test_the_linter_does_not_judge_places_on_the_edge_of_the_goal() -> None:
+    arrays = make_arrays()
+    goal = np.flatnonzero(arrays["infos/success"])[0]
+    direction = arrays["observations"][goal, :2] - GOAL
+    unit = direction / np.linalg.norm(direction)
+    for distance, count in ((0.6005, 0), (0.62, 1)):
+        arrays["observations"][goal, :2] = GOAL + distance * unit
+        assert len(list(demonstrations(arrays, get_task(NAME)))) == count
