@@ -191,7 +191,9 @@ def summarise(found: Episodes, task: str, start: Start, discount: float | None) 
 
     Tasks without reference scores have no score; their ``success`` is the share of episodes that end in the goal.
     ``overestimation``: mean value at the start states minus the mean realised discounted return (only with a
-    discount, i.e. for methods with a critic). Rewards of these tasks are those of the next state.
+    discount, i.e. for methods with a critic). Rewards are counted as the environment pays them, for the state reached;
+    a critic that learnt from data with the reward of the state left expects ``r(s0) - (1 - gamma) G`` more, about one
+    percent of the return G.
     """
     returns = found.returns()
     found_task = get_task(task)
