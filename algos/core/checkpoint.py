@@ -82,16 +82,18 @@ def _system_error(error: SafetensorError) -> OSError:
     return OSError(int(found.group(1)) if found else errno.EIO, str(error))
 
 
-def load(path: Path) -> Any:
-    """Read what `save` wrote.
+def load(path: Path, missing: str = "run the job that writes it") -> Any:
+    """Read what `save` wrote; ``missing`` says what to do when there is no such file.
 
     Raises:
-        CheckpointError: the file is damaged.
+        CheckpointError: there is no such file, or it is damaged.
     """
     try:
         with safe_open(str(path), framework="pt") as file:
             skeleton = json.loads(file.metadata()["document"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such file; {missing}") from None
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise CheckpointError(
             f"{path}: not a readable checkpoint ({error}); delete it to start this job afresh"

@@ -33,6 +33,13 @@ def test_a_damaged_file_names_itself_and_the_remedy(tmp_path: Path, damage: byte
         load(path)
 
 
+def test_a_file_that_is_not_there_is_not_to_be_deleted(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    with pytest.raises(CheckpointError) as found:
+        load(path, "is --run the folder of a finished run?")
+    assert str(found.value) == f"{path}: no such file; is --run the folder of a finished run?"
+
+
 def test_a_failed_write_leaves_the_old_file_and_no_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
