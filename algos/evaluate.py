@@ -17,15 +17,21 @@ import torch
 
 from algos import jobs
 from algos.core import checkpoint, files, machine
+from algos.core.records import Kinds, RecordError, check_entries, read_record
 from algos.core.spec import JobSpec, SpecError, canonical
 from algos.evaluation import Episodes, run_episodes, summarise
-from algos.merge import GIVEN_STARTS, read
+from algos.merge import AGAIN, GIVEN_STARTS, NO_RUN, RUN
 from algos.robustness import describe, displaced_outcomes, summarise_starts, train_success
 from algos.train import build_learner, imitates, no_data, robustness_config
 from envs.batch import make_batch
 from envs.starts import displaced_starts, read_starts
 
 EPISODES_PER_START = 3
+#: What evaluations and diagnoses take from a record, one entry a seed.
+ENTRIES: dict[str, dict[str, Kinds]] = {
+    "runs": {"status": (str,)},
+    "data": {"seed": (int,), "sha256": (str,)},
+}
 COUNTER = 2**31 - 1  # a stream of its own, apart from every evaluation during training
 
 
@@ -104,12 +110,42 @@ def _stratified(record: dict[str, Any], spec: JobSpec, learner: Any) -> dict[str
 
 
 def load_run(folder: Path, device: torch.device) -> tuple[dict[str, Any], JobSpec, Any]:
-    """A finished run's record, its spec and a learner that acts with its final policies."""
-    record = read(folder / "run.json")
-    spec = JobSpec.parse(canonical(record["spec"]))
+    """A finished run's record, its spec and a learner that acts with its final policies.
+
+    Raises:
+        RecordError: there is no record, or it lacks what evaluations need of it.
+        SpecError: the record's spec is not one.
+        CheckpointError: there are no policies, or their file is damaged.
+    """
+    path = folder / RUN
+    wanted: dict[str, Kinds] = {"spec": (dict,), "runs": (list,), "data": (list,)}
+    record = read_record(path, wanted, NO_RUN, AGAIN)
+    spec = JobSpec.parse(canonical(record["spec"]), where=f"{path}: spec")
+    for key, entry in ENTRIES.items():
+        check_entries(record[key], entry, len(spec.seeds), f"{path}: {key}", AGAIN)
+    if imitates(spec):
+        _check_paths(path, record.get("paths"), len(spec.seeds))
     learner = build_learner(spec, no_data(spec), device)
-    learner.restore_policy(checkpoint.load(folder / "policy.safetensors"))
+    learner.restore_policy(checkpoint.load(folder / "policy.safetensors", NO_RUN))
     return record, spec, learner
+
+
+def _check_paths(file: Path, paths: Any, count: int) -> None:
+    """The demonstrated places of each run, ``[N][2]``, are needed when all episodes are driven: too late to find out.
+
+    Raises:
+        RecordError: they are not there.
+    """
+    if not isinstance(paths, list) or len(paths) != count or not all(map(_is_path, paths)):
+        raise RecordError(f"{file}: paths: must hold a list of [x, y] for each seed; {AGAIN}")
+
+
+def _is_path(places: Any) -> bool:
+    try:
+        shape = np.array(places, dtype=float).shape
+    except (TypeError, ValueError):
+        return False
+    return len(shape) == 2 and shape[0] > 0 and shape[1] == 2
 
 
 if __name__ == "__main__":

@@ -55,10 +55,16 @@ class JobSpec:
     raw: dict[str, Any]
 
     @classmethod
-    def parse(cls, text: str, config: Path | None = None) -> JobSpec:
+    def parse(
+        cls,
+        text: str,
+        config: Path | None = None,
+        where: str = "--spec",
+    ) -> JobSpec:
         """Check and type a spec; keys left out because they are neutral are filled in from the algorithm's file.
 
-        ``config`` is the folder of the algorithm files: ``HINDCAST_CONFIG``, else ``config``.
+        ``config`` is the folder of the algorithm files: ``HINDCAST_CONFIG``, else ``config``. ``where`` the spec
+        stands is what messages begin with.
 
         Raises:
             SpecError: not JSON, a key missing or unknown, or the digest does not fit the content.
@@ -66,15 +72,17 @@ class JobSpec:
         try:
             raw = json.loads(text)
         except json.JSONDecodeError as error:
-            raise SpecError(f"--spec: not JSON ({error})") from None
+            raise SpecError(f"{where}: not JSON ({error})") from None
         config = config or Path(os.environ.get("HINDCAST_CONFIG", "config"))
         names = {field.name for field in dataclasses.fields(cls)} - {"raw", "fits"}
         if missing := sorted(names - set(raw)):
-            raise SpecError(f"--spec: missing key {missing[0]}")
+            raise SpecError(f"{where}: missing key {missing[0]}")
         if unknown := sorted(set(raw) - names - {"fits"}):
-            raise SpecError(f"--spec: unknown key {unknown[0]}{nearest(unknown[0], names)}")
+            raise SpecError(f"{where}: unknown key {unknown[0]}{nearest(unknown[0], names)}")
         if raw["digest"] != digest_of(raw):
-            raise SpecError("--spec: the digest does not fit the content; let the plan write specs")
+            raise SpecError(
+                f"{where}: the digest does not fit the content; let the plan write specs"
+            )
         hyperparameters = neutral_values(raw["algo"], config) | raw["hyperparameters"]
         values = {key: raw[key] for key in names} | {"fits": raw.get("fits", {})}
         values |= {"seeds": tuple(raw["seeds"]), "hyperparameters": hyperparameters}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from algos.core import checkpoint
 from algos.core.progress import progress_bar
+from algos.core.records import Kinds, check_entries, read_record
 from algos.core.replay import Layout
 from algos.imagination.ensemble import load_dynamics
 from algos.imagination.rollout_policies import (
@@ -29,6 +29,9 @@ from algos.imagination.starts import (
     weighted_starts,
 )
 from algos.imagination.traces import RewardFunction, TerminalMode, Termination, Tracer, fill
+
+NO_FIT = "is --fits the folder of a finished fit?"
+FIT_AGAIN = "delete its folder and run the fit again"
 
 
 @dataclass(frozen=True)
@@ -58,15 +61,15 @@ class FittedModel:
         """Read ``fit.json`` and ``model.safetensors``.
 
         Raises:
-            CheckpointError: one of them is missing or damaged.
+            RecordError: there is no ``fit.json``, or it is damaged.
+            CheckpointError: the same of ``model.safetensors``.
         """
         path = folder / "fit.json"
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, json.JSONDecodeError) as error:
-            message = f"{path}: not readable ({error}); delete its folder and run the fit again"
-            raise checkpoint.CheckpointError(message) from None
-        tensors = checkpoint.load(folder / "model.safetensors")
+        wanted: dict[str, Kinds] = {"digest": (str,), "spec": (dict,), "runs": (list,)}
+        record = read_record(path, wanted, NO_FIT, FIT_AGAIN)
+        entry: dict[str, Kinds] = {"seed": (int,), "failure": (dict, type(None))}
+        check_entries(record["runs"], entry, len(record["runs"]), f"{path}: runs", FIT_AGAIN)
+        tensors = checkpoint.load(folder / "model.safetensors", NO_FIT)
         return cls(record, {name: tensor.to(device) for name, tensor in tensors.items()})
 
     def failure(self, run: int) -> str | None:

@@ -23,7 +23,7 @@ SHORT = {
     "model_buffer_size": 3000, "rollout_batch": 100,
     "max_updates": 40, "hidden": 16, "holdout_max": 300, "eta": 0.5,
 }  # fmt: skip
-LISTS_OF_WIDTHS = ("bc", "cvae", "rbc")
+LISTS_OF_WIDTHS = ("bc", "il_bc", "cvae", "rbc")
 
 
 def data_spec(seed: int) -> dict[str, Any]:

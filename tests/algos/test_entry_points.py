@@ -12,22 +12,34 @@ from algos.core import progress
 from algos.core.spec import JobSpec, SpecError, canonical, digest_of
 from algos.jobs import default_scratch
 from algos.merge import merge
-from tests.algos.conftest import ROOT, make_spec
+from tests.algos.conftest import ROOT, expect_error, make_spec
 
 
-def test_merge_refuses_what_belongs_to_another_run(tmp_path: Path) -> None:
-    (tmp_path / "run.json").write_text(json.dumps({"digest": "a"}))
-    (tmp_path / "evaluation.json").write_text(json.dumps({"digest": "b"}))
-    with pytest.raises(SystemExit, match="of another run; delete it"):
-        merge(["--run", str(tmp_path), "--out", str(tmp_path / "result.json")])
+@pytest.mark.parametrize(
+    ("run", "evaluation", "message"),
+    [
+        ('{"digest": "a"}', '{"digest": "b"}', "evaluation.json: of another run; delete it and run again"),
+        ('{"digest": "a"', None, "run.json: not readable (Expecting ',' delimiter: "),
+        (None, None, "run.json: no such file; is --run the folder of a finished run?"),
+        ("[]", None, "run.json: must be an object, found a list; delete it and run again"),
+        ("{}", None, "run.json: missing key digest; delete it and run again"),
+        ('{"digest": "a"}', None, "evaluation.json: no such file; make it with python -m algos.evaluate"),
+        ('{"digest": "a"}', "{}", "evaluation.json: missing key digest; delete it and run again"),
+    ],
+)  # fmt: skip
+def test_merge_refuses_what_is_no_evaluated_run(
+    run: str | None,
+    evaluation: str | None,
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, content in (("run.json", run), ("evaluation.json", evaluation)):
+        if content is not None:
+            (tmp_path / name).write_text(content)
+    arguments = ["--run", str(tmp_path), "--out", str(tmp_path / "result.json")]
+    assert f"error: {tmp_path}/{message}" in expect_error(capsys, lambda: merge(arguments))
     assert not (tmp_path / "result.json").exists()
-
-
-def test_merge_names_a_damaged_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "run.json").write_text('{"digest": "a"')
-    with pytest.raises(SystemExit):
-        merge(["--run", str(tmp_path), "--out", str(tmp_path / "result.json")])
-    assert "run.json: not readable" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("check", doctor.CHECKS, ids=lambda check: check.__name__)

@@ -132,10 +132,18 @@ def test_a_damaged_fit_names_itself_and_the_remedy(
     run_job: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, digest = fitted(run_job)
-    (folder / "fit.json").write_text('{"half": ')
     spec = make_spec("romi_bcq", (0,), {"dynamics": digest}, rollout_policy="uniform")
+    record, again = folder / "fit.json", "delete its folder and run the fit again"
+    for content, expected in (
+        ('{"half": ', "not readable"),
+        ("{}", f"missing key digest; {again}"),
+    ):
+        record.write_text(content)
+        message = expect_error(capsys, lambda: run_job("train", spec, "x", {"dynamics": folder}))
+        assert f"{record}: {expected}" in message and message.endswith(f"; {again}\n")
+    record.unlink()
     message = expect_error(capsys, lambda: run_job("train", spec, "x", {"dynamics": folder}))
-    assert "fit.json: not readable" in message and "run the fit again" in message
+    assert message == f"error: {record}: no such file; is --fits the folder of a finished fit?\n"
 
 
 def test_a_device_that_is_not_there(
