@@ -59,15 +59,8 @@ def read_starts(path: Path, task: str) -> StartList:
     """
     found = get_task(task)
     implementation = _implementation(found)
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            lines = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TaskError(f"{path}: not a readable CSV file ({error})") from None
-    if not lines:
-        raise TaskError(f"{path}: no starts; give the columns x and y and a line for each start")
     states, cells = [], []
-    for number, line in enumerate(lines, start=2):
+    for number, line in _lines(path):
         try:
             place = np.array([[float(line["x"]), float(line["y"])]])
         except (KeyError, TypeError, ValueError):
@@ -79,6 +72,25 @@ def read_starts(path: Path, task: str) -> StartList:
         states.append(one.state)
         cells.append(one.cell)
     return replace(one, state=np.concatenate(states), cell=np.concatenate(cells))
+
+
+def _lines(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """Numbers and cells of the lines under the header; spreadsheets put a mark before it and blanks into it."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, skipinitialspace=True)
+            header = [name.strip() for name in reader.fieldnames or []]
+            reader.fieldnames = header
+            lines = [(reader.line_num, line) for line in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TaskError(f"{path}: not a readable CSV file ({error})") from None
+    if header and not {"x", "y"} <= set(header):
+        raise TaskError(
+            f"{path}: columns must be x and y, found {', '.join(header)}; put commas between them"
+        )
+    if not lines:
+        raise TaskError(f"{path}: no starts; give the columns x and y and a line for each start")
+    return lines
 
 
 def _implementation(task: Task) -> Any:

@@ -44,12 +44,27 @@ def test_starts_of_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "content",
+    ["\ufeffx,y\r\n1.3,0.7\r\n", "x, y\n1.3, 0.7\n", '"x" , "y"\n"1.3", "0.7"\n', "name,y,x\na,0.7,1.3\n"],
+)  # fmt: skip
+def test_files_as_spreadsheets_write_them(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "starts.csv"
+    path.write_text(content, encoding="utf-8", newline="")
+    centre = shared_scene(get_task(PICK)).grip[:2]
+    assert read_starts(path, PICK).state.tolist() == [([1.3, 0.7] - centre).tolist()]
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         ("x,y\n1.3,0.7\n1.3,1.1\n", r"line 3: \(1\.3, 1\.1\) is outside .* y 0\.599 to 0\.899; choose"),
         ("x,y\n1.3,here\n", "line 2: x and y must be numbers"),
         ("x,y\n1.3,nan\n", r"line 2: \(1\.3, nan\) is outside"),
-        ("x,z\n1.3,0.7\n", "line 2: x and y must be numbers"),
+        ("x,y\n\n1.3\n", "line 3: x and y must be numbers"),
+        ("x,z\n1.3,0.7\n", "columns must be x and y, found x, z; put commas between them"),
+        ("x;y\n1.3;0.7\n", "columns must be x and y, found x;y; put commas between them"),
+        ("1.3,0.7\n", r"columns must be x and y, found 1\.3, 0\.7; put"),
+        ("", "no starts; give the columns x and y"),
         ("x,y\n", "no starts; give the columns x and y"),
     ],
 )  # fmt: skip
