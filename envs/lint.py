@@ -63,7 +63,9 @@ def check(path: Path, arrays: Arrays, attributes: Mapping[str, Any], task: Task)
     when it is read.
     """
     report = Report()
-    problems = list(_owner(attributes, task)) or list(_shapes(arrays, task))
+    problems = list(_owner(attributes, task)) or list(_made_from(attributes))
+    if not problems:
+        problems = list(_shapes(arrays, task))
     if not problems:
         problems = list(_identify(path, arrays, attributes, task, report))
     if not problems:
@@ -81,6 +83,16 @@ def _owner(attributes: Mapping[str, Any], task: Task) -> Iterator[Problem]:
     owner = attributes.get("task")
     if owner is not None and str(owner) != task.name:
         yield "task", f"the file holds data of task {owner}, not of {task.name}; use its own", None
+
+
+def _made_from(attributes: Mapping[str, Any]) -> Iterator[Problem]:
+    """The data spec of a file written here, which is read again when a job asks what the file was made from."""
+    try:
+        content = json.loads(str(attributes["spec"])) if "spec" in attributes else {}
+    except json.JSONDecodeError:
+        content = None
+    if not isinstance(content, dict):
+        yield "spec", f"the attribute is not a data spec (a JSON object); {AGAIN}", None
 
 
 def _shapes(arrays: Arrays, task: Task) -> Iterator[Problem]:

@@ -152,6 +152,14 @@ def test_alignment_must_be_the_declared_one(tmp_path: Path) -> None:
     fails(path, "rewards: belong to the next_observation, the file says to the observation;")
 
 
+@pytest.mark.parametrize("spec", ["{half", "[]", "", 3])
+def test_the_spec_of_a_file_must_be_json(umaze_file: Path, tmp_path: Path, spec: Any) -> None:
+    path = copy(umaze_file, tmp_path)
+    with h5py.File(path, "a") as file:
+        file.attrs["spec"] = spec
+    fails(path, r"spec: the attribute is not a data spec \(a JSON object\); delete the file")
+
+
 def test_flags(published_like: Maker, arrays: dict[str, Any]) -> None:
     arrays["terminals"][50] = True
     fails(
