@@ -50,7 +50,7 @@ def diagnose(argv: Sequence[str] | None = None) -> None:
     data = load_runs(args.data, spec, True, device)
     _check_data(record, data)
     alive = [run["status"] == "finished" for run in record["runs"]]
-    fits = load_fits(spec, _slots(args.fits, spec), device)
+    fits = load_fits(spec, jobs.fit_folders(args.fits, spec, "the run has"), device)
     episodes = EPISODES_PER_START * make_batch(spec.task, 1).num_starts
     found = run_episodes(
         learner,
@@ -86,14 +86,6 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--out", required=True, type=Path, help="folder for the diagnosis")
     return parser.parse_args(argv)
-
-
-def _slots(items: Sequence[str], spec: JobSpec) -> dict[str, Path]:
-    """Folders by slot, checked to be the slots of the run."""
-    slots = {slot: Path(folder) for slot, _, folder in (item.partition("=") for item in items)}
-    if set(slots) != set(spec.fits):
-        raise SpecError(f"--fits: the run has {sorted(spec.fits)}, got {sorted(slots)}")
-    return slots
 
 
 def _check_data(record: dict[str, Any], data: Sequence[RunData]) -> None:

@@ -55,14 +55,28 @@ def parse(argv: Sequence[str] | None, description: str) -> Job:
     args = parser.parse_args(argv)
     started = Clock.now()
     spec = JobSpec.parse(args.spec)
-    slots = dict(item.split("=", 1) for item in args.fits)
-    if set(slots) != set(spec.fits):
-        raise SpecError(f"--fits: the spec wants {sorted(spec.fits)}, got {sorted(slots)}")
+    fits = fit_folders(args.fits, spec, "the spec wants")
     scratch = args.scratch or default_scratch(args.out, spec)
-    paths = {slot: Path(folder) for slot, folder in slots.items()}
     device = machine.prepare()
     _warn_of_emulation(spec, device)
-    return Job(spec, args.data, paths, args.out, scratch, device, started)
+    return Job(spec, args.data, fits, args.out, scratch, device, started)
+
+
+def fit_folders(items: Sequence[str], spec: JobSpec, wants: str) -> dict[str, Path]:
+    """Folders of fits by slot, from the command line; ``wants`` begins the message when slots are missing.
+
+    Raises:
+        SpecError: an item is not ``SLOT=DIR``, or the slots are not those of the spec.
+    """
+    slots = {}
+    for item in items:
+        slot, _, folder = item.partition("=")
+        if not slot or not folder:
+            raise SpecError(f"--fits: {item}: write it as SLOT=DIR, a slot and the folder of its fit")
+        slots[slot] = Path(folder)
+    if set(slots) != set(spec.fits):
+        raise SpecError(f"--fits: {wants} {sorted(spec.fits)}, got {sorted(slots)}")
+    return slots
 
 
 def _warn_of_emulation(spec: JobSpec, device: torch.device) -> None:

@@ -10,7 +10,7 @@ import pytest
 from algos import doctor, watch
 from algos.core import progress
 from algos.core.spec import JobSpec, SpecError, canonical, digest_of
-from algos.jobs import default_scratch
+from algos.jobs import default_scratch, fit_folders
 from algos.merge import merge
 from tests.algos.conftest import ROOT, expect_error, make_spec
 
@@ -92,6 +92,18 @@ def test_neutral_keys_are_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(SpecError, match="romi_bcq: missing key tau"):
         build_learner(JobSpec.parse(json.dumps(raw)), None, None)  # type: ignore[arg-type]
+
+
+def test_folders_of_fits_have_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    spec = JobSpec.parse(make_spec("romi_bcq", fits={"dynamics": "0"}))
+    assert fit_folders(["dynamics=a=b/c"], spec, "") == {"dynamics": Path("a=b/c")}
+    for item in ("foo", "dynamics", "dynamics=", "=a"):
+        with pytest.raises(SpecError, match=f"^--fits: {item}: write it as SLOT=DIR, a slot and"):
+            fit_folders([item], spec, "the spec wants")
+    message = r"^--fits: the run has \['dynamics'\], got \['policy'\]$"
+    with pytest.raises(SpecError, match=message):
+        fit_folders(["policy=a"], spec, "the run has")
 
 
 def test_scratch_lies_beside_the_runs_of_the_tier(monkeypatch: pytest.MonkeyPatch) -> None:
