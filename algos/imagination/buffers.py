@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -42,11 +42,11 @@ class ImaginationConfig:
     horizon: int
     model_buffer_size: int
     rollout_batch: int
-    rollout_policy: str
+    rollout_policy: Literal["uniform", "cvae", "rbc"]
     prioritize_starts: bool
     terminal_mode: TerminalMode
-    start_field: str
-    reward_source: str
+    start_field: Literal["state", "next_state"]
+    reward_source: Literal["model", "known"]
 
 
 @dataclass(frozen=True)

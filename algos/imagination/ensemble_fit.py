@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -48,7 +48,7 @@ class EnsembleConfig:
     early_stopping: bool
     normalize_targets: bool
     include_terminal: bool
-    selection: str
+    selection: Literal["best", "last"]
 
     def __post_init__(self) -> None:
         """Refuse combinations that would silently mean something else."""

@@ -7,7 +7,7 @@ stand in ``config/algos/bcq.yaml``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -32,7 +32,7 @@ class BCQConfig:
 
     updates: int
     batch_size: int
-    networks: str
+    networks: Literal["paper", "small"]
     actor_learning_rate: float
     critic_learning_rate: float
     vae_learning_rate: float

@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 import yaml
@@ -16,6 +16,15 @@ from algos.train import EvaluationConfig
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "config" / "algos"
 NAMES = sorted(p.stem for p in FOLDER.glob("*.yaml") if not p.stem.startswith("_"))
+
+TYPES = {
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "str": str,
+    "list[int]": tuple[int, ...],
+    "list[float]": tuple[float, ...],
+}
 
 
 def content(name: str) -> dict[str, Any]:
@@ -62,6 +71,26 @@ def test_keys_equal_the_fields_of_the_dataclasses(name: str) -> None:
         if "_imitation" in ancestors(name):
             expected |= fields(DemonstrationConfig, RobustnessConfig)
     assert set(keys(name)) == expected
+
+
+def annotations(name: str) -> dict[str, Any]:
+    """Annotation of every key of an algorithm, in whichever dataclass it stands."""
+    shared = (EvaluationConfig, ImaginationConfig, DemonstrationConfig, RobustnessConfig)
+    found: dict[str, Any] = {}
+    for each in (*shared, implementation(content(name)["implementation"]).Config):
+        found |= get_type_hints(each)
+    return found
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if implemented(n)])
+def test_types_of_keys_are_those_of_the_fields(name: str) -> None:
+    """So that a job takes every value that the plan lets through."""
+    found = annotations(name)
+    for key, entry in keys(name).items():
+        if entry["type"] == "choice":
+            assert set(entry["choices"]) <= set(get_args(found[key])), key
+        else:
+            assert found[key] == TYPES[entry["type"]], key
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if implemented(n)])
