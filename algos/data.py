@@ -10,10 +10,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from algos.core.records import Kinds, problem
 from algos.core.replay import Layout
-from algos.core.spec import JobSpec
+from algos.core.spec import JobSpec, SpecError
 from envs.loader import DatasetError, load, rows
+from envs.spec import SOURCES
 from envs.tasks import get_task
+
+#: What jobs use of a data spec.
+DECLARED: dict[str, Kinds] = {
+    "source": (str,),
+    "seed": (int, str, type(None)),
+    "transitions": (int, type(None)),
+}
 
 
 @dataclass(frozen=True)
@@ -52,8 +61,10 @@ def load_runs(
 
     Raises:
         DatasetError: a file is damaged, belongs to another task, or is not what the spec declares.
+        SpecError: the spec declares no data.
         ValueError: the number of files fits neither one nor the seeds.
     """
+    declared = declared_data(spec)
     if len(files) not in (1, len(spec.seeds)):
         raise ValueError(
             f"--data: {len(files)} files for {len(spec.seeds)} seeds; give one, or one a seed"
@@ -62,8 +73,22 @@ def load_runs(
     loaded = {file: _load(file, spec.task, include_terminal, layout, device) for file in set(files)}
     per_seed = files if len(files) == len(spec.seeds) else files * len(spec.seeds)
     for file, seed in zip(per_seed, spec.seeds, strict=True):
-        _check_declared(file, loaded[file], spec.data, seed)
+        _check_declared(file, loaded[file], declared, seed)
     return [loaded[file] for file in per_seed]
+
+
+def declared_data(spec: JobSpec) -> dict[str, Any]:
+    """The data spec of a job that learns from data.
+
+    Raises:
+        SpecError: it has none, or not what jobs use of one.
+    """
+    if found := problem(spec.data, DECLARED):
+        raise SpecError(f"{spec.algo}: data: {found}")
+    assert spec.data is not None
+    if spec.data["source"] not in SOURCES:
+        raise SpecError(f"{spec.algo}: data: source must be one of {', '.join(SOURCES)}")
+    return spec.data
 
 
 def _check_declared(file: Path, data: RunData, declared: dict[str, Any], seed: int) -> None:

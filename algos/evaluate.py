@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import torch
 from algos import jobs
 from algos.core import checkpoint, files, machine
 from algos.core.records import Kinds, RecordError, check_entries, read_record
-from algos.core.spec import JobSpec, SpecError, canonical
+from algos.core.spec import JobSpec, SpecError
 from algos.evaluation import Episodes, run_episodes, summarise
 from algos.merge import AGAIN, GIVEN_STARTS, NO_RUN, RUN
 from algos.robustness import describe, displaced_outcomes, summarise_starts, train_success
@@ -120,7 +121,7 @@ def load_run(folder: Path, device: torch.device) -> tuple[dict[str, Any], JobSpe
     path = folder / RUN
     wanted: dict[str, Kinds] = {"spec": (dict,), "runs": (list,), "data": (list,)}
     record = read_record(path, wanted, NO_RUN, AGAIN)
-    spec = JobSpec.parse(canonical(record["spec"]), where=f"{path}: spec")
+    spec = JobSpec.parse(json.dumps(record["spec"]), where=f"{path}: spec", stage="train")
     for key, entry in ENTRIES.items():
         check_entries(record[key], entry, len(spec.seeds), f"{path}: {key}", AGAIN)
     if imitates(spec):

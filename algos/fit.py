@@ -12,12 +12,12 @@ from typing import Any
 from algos import jobs
 from algos.core.loop import Loop
 from algos.core.spec import implementation
-from algos.data import RunData, layout_of, load_runs
+from algos.data import RunData, declared_data, layout_of, load_runs
 
 
 def fit(argv: Sequence[str] | None = None) -> None:
     """Run one fit job."""
-    job = jobs.parse(argv, "Fit a model for a block of seeds.")
+    job = jobs.parse(argv, "fit", "Fit a model for a block of seeds.")
     jobs.run_locked(job, lambda: _fit(job))
 
 
@@ -39,7 +39,7 @@ def _train(job: jobs.Job, kind: Any, config: Any, data: list[RunData], inputs: s
         [run.rows for run in data],
         layout_of(spec.task),
         spec.seeds,
-        spec.data["transitions"],
+        declared_data(spec)["transitions"],
         spec.precision,
     )
     loop = Loop(

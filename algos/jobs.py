@@ -15,7 +15,7 @@ from torch import Tensor
 from algos.core import checkpoint, files, machine
 from algos.core.checkpoint import CheckpointError, FolderLock, LockedError
 from algos.core.loop import Clock, History, progress_csv
-from algos.core.spec import JobSpec, SpecError, canonical
+from algos.core.spec import JobSpec, SpecError, Stage, canonical
 from algos.data import RunData
 from envs.loader import DatasetError
 
@@ -38,8 +38,12 @@ class Job:
     started: Clock
 
 
-def parse(argv: Sequence[str] | None, description: str) -> Job:
-    """Read the command line of a fit or train job."""
+def parse(argv: Sequence[str] | None, stage: Stage, description: str) -> Job:
+    """Read the command line of a fit or train job.
+
+    Raises:
+        SpecError: the spec is not one of that stage, or ``--fits`` are not those that it wants.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--spec", required=True, help="the job's spec, JSON, as the plan writes it")
     parser.add_argument(
@@ -54,7 +58,7 @@ def parse(argv: Sequence[str] | None, description: str) -> Job:
     )
     args = parser.parse_args(argv)
     started = Clock.now()
-    spec = JobSpec.parse(args.spec)
+    spec = JobSpec.parse(args.spec, stage=stage)
     fits = fit_folders(args.fits, spec, "the spec wants")
     scratch = args.scratch or default_scratch(args.out, spec)
     device = machine.prepare()
@@ -72,7 +76,9 @@ def fit_folders(items: Sequence[str], spec: JobSpec, wants: str) -> dict[str, Pa
     for item in items:
         slot, _, folder = item.partition("=")
         if not slot or not folder:
-            raise SpecError(f"--fits: {item}: write it as SLOT=DIR, a slot and the folder of its fit")
+            raise SpecError(
+                f"--fits: {item}: write it as SLOT=DIR, a slot and the folder of its fit"
+            )
         slots[slot] = Path(folder)
     if set(slots) != set(spec.fits):
         raise SpecError(f"--fits: {wants} {sorted(spec.fits)}, got {sorted(slots)}")

@@ -50,7 +50,7 @@ class EvaluationConfig:
 
 def train(argv: Sequence[str] | None = None) -> None:
     """Run one train job."""
-    job = jobs.parse(argv, "Train an algorithm on a task for a block of seeds.")
+    job = jobs.parse(argv, "train", "Train an algorithm on a task for a block of seeds.")
     jobs.run_locked(job, lambda: _train_or_emit(job))
 
 

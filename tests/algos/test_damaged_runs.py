@@ -66,7 +66,7 @@ def test_a_record_of_something_else(content: str, message: str, tmp_path: Path, 
         ({"runs": [{}, {}]}, f"run.json: runs: entry 0: missing key status; {AGAIN}"),
         ({"data": None}, f"run.json: missing key data; {AGAIN}"),
         ({"data": [{"seed": 0}] * 2}, f"run.json: data: entry 0: missing key sha256; {AGAIN}"),
-        ({"spec": {}}, "run.json: spec: missing key algo"),
+        ({"spec": {}}, "run.json: spec: missing key stage"),
     ],
 )
 def test_a_record_that_lacks_something(

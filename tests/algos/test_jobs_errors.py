@@ -38,6 +38,13 @@ def changed(spec: str, **changes: Any) -> str:
     return json.dumps(raw)
 
 
+def respecified(spec: str, **changes: Any) -> str:
+    from algos.core.spec import digest_of
+
+    raw = json.loads(spec) | changes
+    return json.dumps(raw | {"digest": digest_of(raw)})
+
+
 def test_bad_specs_are_one_line_errors(
     run_job: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -46,10 +53,20 @@ def test_bad_specs_are_one_line_errors(
         changed(good, taau=1.0): "bcq: unknown key taau (did you mean tau?)",
         good.replace('"discount": 0.99', '"discount": 0.98'): "digest does not fit",
         good.replace('"precision"', '"precison"'): "missing key precision",
+        changed(good, updates="two"): 'bcq: updates must be an integer, found "two"',
+        changed(good, networks="huge"): 'bcq: networks must be one of paper, small, found "huge"',
+        respecified(good, data=None): "bcq: data: must be an object, found null",
+        respecified(good, data={"source": "local"}): "bcq: data: missing key seed",
+        respecified(good, task="maze2d-umase-v1"): "did you mean 'maze2d-umaze-v1'?",
+        respecified(good, implementation="algos.none:X"): "algos.none:X: cannot be imported",
+        respecified(good, stage="fit"): "stage is fit, a train job needs train; use algos.fit",
     }
     for spec, expected in cases.items():
         message = expect_error(capsys, lambda spec=spec: run_job("train", spec, "x"))
         assert expected in message
+    fit = respecified(make_spec("ensemble"), stage="train")
+    message = expect_error(capsys, lambda: run_job("fit", fit, "x"))
+    assert "stage is train, a fit job needs fit; use algos.train for it" in message
     with pytest.raises(SystemExit):
         jobs.main(lambda: run_job("train", "{not json", "x"))
     assert not list(tmp_path.rglob("run.json"))
