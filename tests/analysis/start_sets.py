@@ -122,3 +122,8 @@ def space_of(bench: Bench) -> Workspace:
     return Workspace(
         bench.root, bench.tier, TIERS, "listed", ("bmil",), bench.plan, TITLES, papers_dir=papers
     )
+
+
+#: Starts on the table, and from which of them three runs of each method succeed.
+ARM = arm_starts(40)
+WON = {"il_bc": arm_outcomes(ARM, 0.03), "bmil_code": arm_outcomes(ARM, 0.07)}

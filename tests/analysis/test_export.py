@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from result_sets import UMAZE, Bench, failed_run, runs
-from start_sets import PUSH, arm_outcomes, arm_starts, evaluation, finished, space_of
+from start_sets import ARM, PUSH, WON, arm_outcomes, arm_starts, evaluation, finished, space_of
 
 from analysis import export
 from analysis.errors import AnalysisError
@@ -117,47 +115,29 @@ def test_claims_are_those_that_were_judged(standard: Bench, tmp_path: Path) -> N
     assert "claims.csv" not in exported(standard, tmp_path / "one", experiments=["elsewhere"])
 
 
-def change(path: Path, content: dict[str, Any]) -> None:
-    """Replace the evaluation in a result file."""
-    found = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**found, "evaluation": content}), encoding="utf-8")
-
-
-@pytest.fixture
-def pushes(tmp_path: Path) -> Bench:
-    """Two methods on push, judged from the same 40 starts."""
-    bench = Bench(tmp_path / "bench", experiment="table1")
-    starts = arm_starts(40)
-    for algo, reach in (("il_bc", 0.03), ("bmil_code", 0.07)):
-        arm = bench.arm(algo, finished(), task=PUSH)
-        found = evaluation(starts, arm_outcomes(starts, reach))
-        change(bench.root / arm.results[0], found)
-    return bench
-
-
 def test_starts_stand_once_and_outcomes_by_run(pushes: Bench, tmp_path: Path) -> None:
     paths = export.export(space_of(pushes), tmp_path / "out", [], [])
     found = {path.name: list(csv.DictReader(path.open(newline=""))) for path in paths}
-    starts = arm_starts(40)
+    starts = ARM
     assert [float(row["x"]) for row in found["starts.csv"]] == pytest.approx(starts["x"], rel=1e-5)
     assert [float(row["y"]) for row in found["starts.csv"]] == pytest.approx(starts["y"], rel=1e-5)
     assert [row["start"] for row in found["starts.csv"]] == [str(i) for i in range(40)]
     won = {(row["algo"], row["seed"]): row["outcomes"] for row in found["outcomes.csv"]}
-    for algo, reach in (("il_bc", 0.03), ("bmil_code", 0.07)):
-        for seed, each in enumerate(arm_outcomes(starts, reach)):
+    for algo, outcomes in WON.items():
+        for seed, each in enumerate(outcomes):
             assert won[algo, str(seed)] == "".join("1" if one else "0" for one in each)
 
 
-def test_arms_with_other_starts_are_not_mixed(pushes: Bench, tmp_path: Path) -> None:
-    other = arm_starts(40)
-    other["x"][0] += 0.1
-    file = pushes.root / pushes.arms[1].results[0]
-    change(file, evaluation(other, arm_outcomes(other, 0.07)))
+def test_arms_with_other_starts_are_not_mixed(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "two", experiment="table1")
+    for algo, moved in (("il_bc", 0.0), ("bmil_code", 0.1)):
+        starts = {**ARM, "x": [ARM["x"][0] + moved, *ARM["x"][1:]]}
+        bench.arm(algo, finished(), task=PUSH, evaluation=evaluation(starts, WON[algo]))
     with pytest.raises(AnalysisError, match=r"bmil_code on fetch-push-v0.*40 other starts"):
-        export.export(space_of(pushes), tmp_path / "out", [], [])
+        export.export(space_of(bench), tmp_path / "out", [], [])
     fewer = arm_starts(30)  # a list of its own
-    change(file, evaluation(fewer, arm_outcomes(fewer, 0.07)))
-    export.export(space_of(pushes), tmp_path / "out", [], [])
+    bench.change(bench.arms[1], evaluation=evaluation(fewer, arm_outcomes(fewer, 0.07)))
+    export.export(space_of(bench), tmp_path / "out", [], [])
     rows = list(csv.DictReader((tmp_path / "out" / "starts.csv").open(newline="")))
     assert [row["starts"] for row in rows] == ["40"] * 40 + ["30"] * 30
 
