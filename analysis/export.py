@@ -17,7 +17,7 @@ import csv
 import io
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from analysis import ledger
 from analysis.claims import judge_all
 from analysis.errors import AnalysisError, exit_code
 from analysis.files import write_text
-from analysis.load import ArmResult, Results
+from analysis.load import ArmResult, Results, distinct
 from analysis.records import FailedRun, Record, Run
 from analysis.starts import read_starts
 from analysis.verdicts import Verdict
@@ -42,36 +42,34 @@ CHECKSUM = 16
 
 @dataclass(frozen=True)
 class Shared:
-    """One arm as it was run, with the experiments that ask for it."""
+    """One arm as it was run, with the experiments (`paper/experiment`) that ask for it."""
 
     result: ArmResult
-    experiments: list[str] = field(default_factory=list)
+    experiments: tuple[str, ...]
 
     @property
     def key(self) -> Row:
         """What its lines begin with."""
         arm = self.result.arm
-        return {"paper": arm.paper, "algo": arm.algo, "task": arm.task, "cell": arm.cell}
+        return {"algo": arm.algo, "task": arm.task, "cell": arm.cell}
 
 
 def shared_arms(
     results: Results, papers: Sequence[str], experiments: Sequence[str]
 ) -> list[Shared]:
-    """Arms with results of `papers` and `experiments` (none: all); of equal ones that with most runs."""
-    found: dict[tuple[str, str, str, str], Shared] = {}
-    for result in results.arms:
-        arm = result.arm
-        if not result.records or (papers and arm.paper not in papers):
-            continue
-        if experiments and arm.experiment not in experiments:
-            continue
-        key = (arm.paper, arm.algo, arm.task, arm.cell)
-        known = found.get(key)
-        names = [*(known.experiments if known else []), arm.experiment]
-        if known is not None and len(known.result.arm.seeds) >= len(arm.seeds):
-            result = known.result
-        found[key] = Shared(result, names)
-    return list(found.values())
+    """Arms with results of `papers` and `experiments` (none: all), each once."""
+    chosen = [
+        result
+        for result in results.arms
+        if result.records
+        and (not papers or result.arm.paper in papers)
+        and (not experiments or result.arm.experiment in experiments)
+    ]
+    names: dict[str, list[str]] = {}
+    for result in chosen:
+        name = f"{result.arm.paper}/{result.arm.experiment}"
+        names.setdefault(result.arm.results[0], []).append(name)
+    return [Shared(result, tuple(names[result.arm.results[0]])) for result in distinct(chosen)]
 
 
 def run_rows(arm: Shared) -> Iterator[Row]:
@@ -178,7 +176,7 @@ def export(
             f"{', '.join([*papers, *experiments]) or 'any experiment'}"
         )
     starts, outcomes = start_rows(arms, space.root)
-    of_runs = {arm.result.arm.paper for arm in arms}
+    of_runs = {name.partition("/")[0] for arm in arms for name in arm.experiments}
     chosen = set(experiments or known)
     files: dict[str, Sequence[Mapping[str, Any]]] = {
         "runs.csv": [row for arm in arms for row in run_rows(arm)],

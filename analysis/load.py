@@ -8,6 +8,7 @@ read.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -160,6 +161,19 @@ def load(plan: Plan, root: Path = Path(), may_be_empty: bool = False) -> Results
         )
     problems = tuple(dict.fromkeys(text for result in arms for text in result.problems))
     return Results(plan.tier, arms, problems)
+
+
+def distinct(arms: Iterable[ArmResult]) -> list[ArmResult]:
+    """Arms with runs of their own: of those that share runs, whoever asks for them, the one with most.
+
+    The first result file tells arms apart: seeds come in fixed blocks, so more seeds only add files.
+    """
+    found: dict[str, ArmResult] = {}
+    for result in arms:
+        files = result.arm.results
+        if files and (files[0] not in found or len(files) > len(found[files[0]].arm.results)):
+            found[files[0]] = result
+    return list(found.values())
 
 
 def _load_arm(

@@ -19,7 +19,7 @@ from rich.text import Text
 from analysis.errors import AnalysisError
 from analysis.labels import DASH
 from analysis.ledger import COLUMNS, CONTRADICTED, STYLES, effect_text
-from analysis.load import ArmResult, Results
+from analysis.load import ArmResult, Results, distinct
 from analysis.verdicts import Verdict
 from analysis.workspace import Workspace, command_line
 from paper_tables.paths import TierPaths
@@ -87,8 +87,7 @@ def read_summary(space: Workspace, results: Results) -> Summary:
     tables = [p for n in space.papers for p in _written(space, paths.table(n, "*", "md"))]
     figures = [p for n in space.papers for p in _written(space, paths.figure(n, "*", "png"))]
     scores = [row for table in tables for row in _rows(table.with_suffix(".csv"))]
-    # Experiments share runs: the result files, not the arms, tell them apart.
-    unique = list({arm.arm.results: arm for arm in results.arms if arm.arm.results}.values())
+    unique = distinct(results.arms)  # experiments share runs
     return Summary(
         tier=space.tier,
         title=space.plan.settings.title,

@@ -36,10 +36,9 @@ def test_a_run_has_a_line_with_its_metrics_and_where_it_comes_from(
     assert float(row["goal_hold"]) == 0.7
     assert float(row["fit.dynamics.holdout_mse"]) == 0.002
     expected = {
-        "paper": "romi",
         "task": UMAZE,
         "cell": "networks=small",
-        "experiments": "maze2d_small",
+        "experiments": "romi/maze2d_small",
         "status": "finished",
         "reason": "",
         "updates": "1000",
@@ -74,8 +73,8 @@ def test_a_run_that_experiments_share_has_one_line(standard: Bench, tmp_path: Pa
     standard.arm("bcq", runs([-9.0, -6.0, 2.0]), experiment="elsewhere", overrides={"eta": 0.5})
     found = exported(standard, tmp_path / "out")["runs.csv"]
     names = [(row["algo"], row["cell"], row["experiments"]) for row in found]
-    assert names.count(("bcq", "networks=small", "maze2d_small table3")) == 3
-    assert names.count(("bcq", "eta=0.5", "elsewhere")) == 3
+    assert names.count(("bcq", "networks=small", "romi/maze2d_small romi/table3")) == 3
+    assert names.count(("bcq", "eta=0.5", "romi/elsewhere")) == 3
     assert len(names) == 9
     only = exported(standard, tmp_path / "one", experiments=["elsewhere"])["runs.csv"]
     assert [row["cell"] for row in only] == ["eta=0.5"] * 3

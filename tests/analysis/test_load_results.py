@@ -9,6 +9,7 @@ import pytest
 from result_sets import MEDIUM, Bench, failed_run, run, runs
 
 from analysis.errors import AnalysisError
+from analysis.load import distinct
 
 
 def test_every_run_comes_back_once_and_tidy(bench: Bench) -> None:
@@ -136,3 +137,15 @@ def test_a_fit_of_its_own_is_read_like_a_run(bench: Bench) -> None:
     bench.arm("ensemble", entries, fits={}, evaluation=None)
     (arm,) = bench.results().arms
     assert arm.values("holdout_mse") == pytest.approx([0.1, 0.2, 0.3])
+
+
+def test_runs_that_experiments_share_are_counted_once(bench: Bench) -> None:
+    content = runs([1.0, 2.0, 3.0])
+    bench.arm("bcq", content, seeds=[0], experiment="smaller")
+    bench.arm("bcq", content, blocks=3)  # the first file is that of the arm before
+    bench.arm("bcq", content, blocks=3, overrides={"eta": 0.5})
+    found = distinct(bench.results().arms)
+    assert [(arm.arm.cell, len(arm.runs)) for arm in found] == [
+        ("networks=small", 3),
+        ("eta=0.5", 3),
+    ]
