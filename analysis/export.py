@@ -13,8 +13,6 @@ bytes.
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,18 +22,16 @@ from typing import Any
 from analysis import ledger
 from analysis.claims import judge_all
 from analysis.errors import AnalysisError, exit_code
-from analysis.files import write_text
+from analysis.files import csv_text, write_text
 from analysis.load import ArmResult, Results, distinct
 from analysis.records import FailedRun, Record, Run
 from analysis.starts import read_starts
-from analysis.verdicts import Verdict
+from analysis.verdicts import SILENT
 from analysis.workspace import Workspace, from_options, options_parser
 from paper_tables.errors import select
 
 Row = dict[str, Any]
 
-#: Verdicts that no run was compared for.
-SILENT = (Verdict.NOT_RUN.value, Verdict.NOT_JUDGED.value)
 #: So much of a checksum is printed.
 CHECKSUM = 16
 
@@ -140,14 +136,10 @@ def start_rows(arms: Sequence[Shared], root: Path) -> tuple[list[Row], list[Row]
     return [row for rows in lists.values() for row in rows], outcomes
 
 
-def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as CSV; columns in the order in which they first occur, nothing for what a row lacks."""
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as CSV with numbers as text; columns in the order in which they first occur."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _text(value) for name, value in row.items()} for row in rows)
-    return buffer.getvalue()
+    return csv_text(({name: _text(value) for name, value in row.items()} for row in rows), columns)
 
 
 def _text(value: Any) -> Any:
@@ -191,7 +183,7 @@ def export(
             and row["verdict"] not in SILENT
         ],
     }
-    return [write_text(out / name, csv_text(rows)) for name, rows in files.items() if rows]
+    return [write_text(out / name, _csv(rows)) for name, rows in files.items() if rows]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import fcntl
 import glob
+import io
 import os
 import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from analysis.errors import AnalysisError
 
@@ -53,6 +57,15 @@ def _remove_leftovers(path: Path) -> None:
         with contextlib.suppress(OSError), rest.open("rb+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             rest.unlink()
+
+
+def csv_text(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """Rows as CSV; a cell that a row lacks is empty."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
 
 
 def write_text(path: Path, content: str) -> Path:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import sys
 from collections import Counter
@@ -16,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from analysis.files import csv_text
 from analysis.labels import DASH, setting
 from analysis.load import ArmResult
 from analysis.metrics import parse_metric
@@ -179,11 +178,7 @@ def row(entry: Entry) -> dict[str, str]:
 
 def render(entries: Sequence[Entry]) -> str:
     """The ledger as CSV text."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(row(entry) for entry in entries)
-    return buffer.getvalue()
+    return csv_text((row(entry) for entry in entries), COLUMNS)
 
 
 def print_ledger(tier: str, entries: Sequence[Entry], problems: Sequence[str], path: Path) -> None:

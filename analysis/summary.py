@@ -20,7 +20,7 @@ from analysis.errors import AnalysisError
 from analysis.labels import DASH
 from analysis.ledger import COLUMNS, CONTRADICTED, STYLES, effect_text
 from analysis.load import ArmResult, Results, distinct
-from analysis.verdicts import Verdict
+from analysis.verdicts import SILENT, Verdict
 from analysis.workspace import Workspace, command_line
 from paper_tables.paths import TierPaths
 
@@ -57,8 +57,7 @@ class Summary:
     @property
     def judged(self) -> list[Row]:
         """Claims that runs were compared for, or that runs leave open."""
-        silent = (Verdict.NOT_RUN.value, Verdict.NOT_JUDGED.value)
-        return [row for row in self.claims if row["verdict"] not in silent]
+        return [row for row in self.claims if row["verdict"] not in SILENT]
 
 
 def _rows(path: Path) -> tuple[Row, ...]:

@@ -36,6 +36,10 @@ class Verdict(StrEnum):
     NOT_JUDGED = "not judged"
 
 
+#: Verdicts that no run was compared for, as they stand in a ledger.
+SILENT = (Verdict.NOT_RUN.value, Verdict.NOT_JUDGED.value)
+
+
 @dataclass(frozen=True)
 class Judgement:
     """A verdict with its reason in one line; `seeds_needed` per arm where it can be estimated."""
