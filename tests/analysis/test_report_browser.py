@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from result_sets import Bench, run, runs
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium (the dev extra)")
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(
@@ -86,6 +87,11 @@ def page(driver: Any, path: Path) -> Iterator[Any]:
 
 def one(page: Any, selector: str) -> Any:
     return page.find_element(By.CSS_SELECTOR, selector)
+
+
+def soon(page: Any, condition: Callable[[Any], bool]) -> None:
+    """Wait for what a loaded machine may show late; TimeoutException after ten seconds."""
+    WebDriverWait(page, 10.0, poll_frequency=0.05).until(condition)
 
 
 def shown(page: Any, selector: str = ".ledger > tbody > tr") -> list[str]:
@@ -173,8 +179,7 @@ def test_a_number_leads_to_its_runs_and_back(page: Any, leave: str) -> None:
         one(page, "#panel-close").click()
     else:
         page.back()
-    page.execute_async_script("setTimeout(arguments[0], 50)")
-    assert not dialog.is_displayed()
+    soon(page, lambda _: not dialog.is_displayed())
     assert "#" not in page.current_url
     assert page.switch_to.active_element == link
 
@@ -197,6 +202,7 @@ def test_tab_reaches_everything_in_order(page: Any) -> None:
     expected = page.execute_script(FOCUSABLE)
     page.execute_script(RECORD_FOCUS)
     one(page, "body").send_keys(Keys.TAB * expected)
+    soon(page, lambda _: page.execute_script("return window.seen.length") >= expected)
     seen = page.execute_script("return window.seen")
     assert seen[0]["text"] == "Skip to the results"
     assert len(seen) == len({entry["place"] for entry in seen}) == expected > 30
