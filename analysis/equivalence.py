@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special, stats
 
-from analysis.published import SPREADS
 from analysis.statistics import (
     CONFIDENCE,
     Array,
@@ -110,27 +109,6 @@ def _tost(above: Welch, below: Welch, margin: float, fewest: int, smallest: floa
     quantile = float(stats.t.ppf(0.5 + TOST_CONFIDENCE / 2, above.degrees))
     half = quantile * above.standard_error
     return Tost(difference, difference - half, difference + half, max(above.p, below.p))
-
-
-def summary_sd(spread: float | None, kind: str, n: int | None) -> float | None:
-    """Standard deviation over `n` runs behind a published `mean +- spread`, None if not known.
-
-    `kind` sd is the spread itself, se is sd / sqrt(n), ci95 the half-width of a Student-t interval,
-    t(0.975, n - 1) sd / sqrt(n) (a normal quantile would give a larger sd). None for the kinds
-    unknown and none, without a spread, and for se and ci95 without the number of runs.
-    """
-    if kind not in SPREADS:
-        raise ValueError(f"kind of spread must be one of {', '.join(SPREADS)}, not '{kind}'")
-    if kind in ("unknown", "none") or spread is None or math.isnan(spread):
-        return None
-    if spread < 0 or math.isinf(spread):
-        raise ValueError(f"a spread is a finite number of at least 0, not {spread}")
-    if kind == "sd":
-        return spread
-    if n is None or n < 2:
-        return None
-    error = spread if kind == "se" else spread / float(stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1))
-    return error * math.sqrt(n)
 
 
 def ratio_within(

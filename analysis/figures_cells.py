@@ -51,11 +51,21 @@ def success_by_cell(
     if not found.panels:
         return None
     text = (
-        "Colour and numbers: share of the starts of a cell that succeed, mean over all runs; grey: "
+        f"Colour and numbers: share of {_starts_a_cell(found.panels)} starts a cell that succeed, mean over all runs; "
+        "grey: "
         "walls; S, G: start of the demonstrations and goal. Titles: mean over cells and runs ± "
         "half-width of the 95 % t interval over runs."
     )
     return draw_cells(found.panels, found.caption(space, text))
+
+
+def _starts_a_cell(panels: Panels) -> str:
+    """How many starts each run has in a cell: `10`, or `9 to 10`."""
+    drawn = [panel.starts for row in panels.values() for panel in row if panel.starts is not None]
+    counts = np.concatenate(
+        [np.bincount(starts.cell, minlength=len(starts.names)) for starts in drawn]
+    )
+    return " to ".join(str(n) for n in sorted({int(counts.min()), int(counts.max())}))
 
 
 def draw_cells(panels: Panels, caption: str) -> Figure:

@@ -14,7 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from scipy import stats
+
 from analysis.errors import AnalysisError
+from analysis.statistics import CONFIDENCE
 
 COLUMNS = (
     "table",
@@ -54,11 +57,28 @@ class Value:
     @property
     def sd(self) -> float | None:
         """Standard deviation over runs, where the paper's spread is or implies one."""
-        if self.n is None or self.n < 2 or math.isnan(self.spread):
-            return None
-        if self.spread_kind == "sd":
-            return self.spread
-        return self.spread * math.sqrt(self.n) if self.spread_kind == "se" else None
+        return summary_sd(self.spread, self.spread_kind, self.n)
+
+
+def summary_sd(spread: float | None, kind: str, n: int | None) -> float | None:
+    """Standard deviation over `n` runs behind a published `mean +- spread`, None if not known.
+
+    `kind` sd is the spread itself, se is sd / sqrt(n), ci95 the half-width of a Student-t interval,
+    t(0.975, n - 1) sd / sqrt(n) (a normal quantile would give a larger sd). None for the kinds
+    unknown and none, without a spread, and for se and ci95 without the number of runs.
+    """
+    if kind not in SPREADS:
+        raise ValueError(f"kind of spread must be one of {', '.join(SPREADS)}, not '{kind}'")
+    if kind in ("unknown", "none") or spread is None or math.isnan(spread):
+        return None
+    if spread < 0 or math.isinf(spread):
+        raise ValueError(f"a spread is a finite number of at least 0, not {spread}")
+    if kind == "sd":
+        return spread
+    if n is None or n < 2:
+        return None
+    error = spread if kind == "se" else spread / float(stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1))
+    return error * math.sqrt(n)
 
 
 @dataclass(frozen=True)

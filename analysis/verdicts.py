@@ -176,7 +176,8 @@ def judge(
         reason = reduced if level == "direction" else rule.weaker
         return Judgement(Verdict.DIRECTION_ONLY, f"{reason}{share}")
     if _reaches(evidence.p_opposite, alpha):
-        return Judgement(Verdict.NOT_REPRODUCED, f"{rule.opposite}{share}")
+        reduced = ", with reduced networks or budget" if level == "direction" else ""
+        return Judgement(Verdict.NOT_REPRODUCED, f"{rule.opposite}{reduced}{share}")
     if _reaches(evidence.p_direction, alpha):
         reason = (
             f"{rule.holds}, but networks or budget are reduced, and what has not learned is alike"

@@ -50,8 +50,17 @@ def check(config: TraceConfig, direction: str) -> None:
     """Refuse combinations that mean nothing.
 
     Raises:
-        ValueError: actions of the policy for a backward model, or of a model for a forward one.
+        ValueError: actions of the policy for a backward model, or of a model for a forward one; traces that shrink;
+            a schedule that ends before it begins.
     """
+    if config.horizon_start > config.horizon:
+        raise ValueError(
+            f"horizon_start: {config.horizon_start} is more than horizon ({config.horizon}); traces grow to it"
+        )
+    if config.horizon_from > config.horizon_to:
+        raise ValueError(
+            f"horizon_from: {config.horizon_from} is after horizon_to ({config.horizon_to}); traces grow in between"
+        )
     if (config.action_selection == "policy") != (direction == "forward"):
         raise ValueError(
             f"action_selection: {config.action_selection} does not go with direction {direction}; "

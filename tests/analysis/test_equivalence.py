@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from analysis import equivalence, statistics
-from analysis.equivalence import ratio_interval, ratio_within, summary_sd, tost
+from analysis.equivalence import ratio_interval, ratio_within, tost
 
 A, B = [20.0, 22.0, 50.0], [9.0, 6.0, 12.0]
 
@@ -109,27 +109,6 @@ def test_bad_samples_are_refused_everywhere(values: list[float]) -> None:
     for call in calls:
         with pytest.raises(ValueError, match="samples must be"):
             call()
-
-
-def test_summary_sd_inverts_every_kind_of_spread() -> None:
-    sd, n = float(np.std(A, ddof=1)), 3
-    half = statistics.t_interval(A).half_width
-    assert summary_sd(sd, "sd", n) == sd
-    assert summary_sd(sd / math.sqrt(n), "se", n) == pytest.approx(sd)
-    assert summary_sd(half, "ci95", n) == pytest.approx(sd)
-
-
-def test_summary_sd_does_not_guess() -> None:
-    assert summary_sd(3.0, "unknown", 5) is None
-    assert summary_sd(math.nan, "none", 5) is None
-    assert summary_sd(None, "sd", 5) is None
-    assert summary_sd(3.0, "se", None) is None
-    assert summary_sd(3.0, "ci95", 1) is None
-    assert summary_sd(3.0, "sd", None) == 3.0
-    with pytest.raises(ValueError, match="kind of spread must be one of"):
-        summary_sd(3.0, "std", 5)
-    with pytest.raises(ValueError, match="at least 0"):
-        summary_sd(-3.0, "sd", 5)
 
 
 def test_ratio_tests_are_welch_tests_of_the_contrasts() -> None:

@@ -242,6 +242,13 @@ def test_cells_hold_the_mean_over_runs_and_walls_none(maze: Bench) -> None:
     assert axes.yaxis_inverted()
 
 
+def test_a_map_says_how_many_starts_a_cell_rests_on(maze: Bench) -> None:
+    figure = drawn(maze, kind="cells", tasks=[ROOM], algorithms=["il_bc"])
+    counts = {MAZE["cell"].count(index) for index in range(len(MAZE["cells"]))}
+    assert len(counts) == 1
+    assert f"share of {counts.pop()} starts a cell" in caption(figure)
+
+
 def test_values_stand_in_their_cells(maze: Bench) -> None:
     (axes,) = panels(drawn(maze, kind="cells", tasks=[ROOM], algorithms=["il_bc"]), 1)
     found = {(round(t.get_position()[1]), t.get_position()[0]): t.get_text() for t in axes.texts}

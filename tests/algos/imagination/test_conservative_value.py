@@ -140,9 +140,25 @@ def test_nothing_follows_a_terminal_state() -> None:
     torch.testing.assert_close(state[0, 0, :8], batch.observation[0, 0])
 
 
+def costly(data: Demonstrations) -> Demonstrations:
+    """The same with rewards of at most 0."""
+    for rows in data.rows:
+        reward = data.layout.unpack(rows).reward
+        reward.copy_(-reward.abs())
+    return data
+
+
+def test_an_end_at_zero_reward_is_refused_where_rewards_are_earned() -> None:
+    with pytest.raises(
+        SpecError, match="end_at_zero_reward: some demonstrated rewards are above 0"
+    ):
+        fit(dataclasses.replace(CONFIG, end_at_zero_reward=True))
+
+
 @pytest.mark.parametrize("ends", [False, True])
 def test_a_step_that_costs_nothing_ends_the_sum_where_it_is_told_to(ends: bool) -> None:
-    own = fit(dataclasses.replace(CONFIG, end_at_zero_reward=ends, interpolations=0))
+    changed = dataclasses.replace(CONFIG, end_at_zero_reward=ends, interpolations=0)
+    own = fit(changed, costly(demonstrations()))
     batch, noise = drawn(own)
     reward = -torch.ones_like(batch.reward)
     reward[0, 0, :3] = 0.0

@@ -143,6 +143,18 @@ def test_forward_traces_hold_the_present_policys_actions() -> None:
     assert torch.allclose(actions, own, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"horizon": 3, "horizon_start": 4}, "horizon_start: 4 is more than horizon"),
+        ({"horizon_from": 0.9, "horizon_to": 0.1}, "horizon_from: 0.9 is after horizon_to"),
+    ],
+)
+def test_a_schedule_that_does_not_grow_is_refused(changes: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        toy.bmil_config(**changes)
+
+
 def test_a_backward_model_does_not_take_the_policys_actions() -> None:
     with pytest.raises(
         ValueError, match="action_selection: policy does not go with direction backward"
