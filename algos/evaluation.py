@@ -30,6 +30,9 @@ class Policy(Protocol):
     def policy_state(self) -> dict[str, Tensor]:
         """What acting needs."""
 
+    def restore_policy(self, tensors: dict[str, Tensor]) -> None:
+        """Put `policy_state` back."""
+
     def act(self, state: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Actions ``[R, N, A]`` and values ``[R, N]`` for ``state [R, N, S]``."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from algos.core import checkpoint, files, machine
 from algos.core.checkpoint import CheckpointError, FolderLock, LockedError
-from algos.core.loop import Clock, History, progress_csv
+from algos.core.loop import Clock, History, MethodError, progress_csv
 from algos.core.spec import JobSpec, SpecError, Stage, canonical
 from algos.data import RunData
 from envs.loader import DatasetError
@@ -22,7 +23,17 @@ from envs.loader import DatasetError
 FINAL = "final.safetensors"
 MODEL = "model.safetensors"
 BAD_INPUT = 2
-EXPECTED_ERRORS = (SpecError, CheckpointError, LockedError, DatasetError, OSError, ValueError)
+EXPECTED_ERRORS = (
+    SpecError,
+    CheckpointError,
+    LockedError,
+    DatasetError,
+    MethodError,
+    OSError,
+    ValueError,
+)
+#: Where a ``raise ValueError`` is meant for whoever gave the input.
+OWN = tuple(Path(__file__).parents[1] / room for room in ("algos", "envs"))
 
 
 @dataclass(frozen=True)
@@ -118,8 +129,19 @@ def main(entry: Callable[[], None]) -> None:
     try:
         entry()
     except EXPECTED_ERRORS as error:
+        if is_slip(error):
+            raise
         files.tell(f"error: {files.explain(error)}")
         raise SystemExit(BAD_INPUT) from None
+
+
+def is_slip(error: BaseException) -> bool:
+    """Whether a bare ValueError comes from a mistake in code, such as ``a, b = three``: no own ``raise`` made it."""
+    if type(error) is not ValueError:
+        return False
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    own = any(Path(last.filename).is_relative_to(room) for room in OWN)
+    return not (own and (last.line or "").startswith("raise"))
 
 
 def fingerprint(job: Job, data: list[RunData]) -> str:

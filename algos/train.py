@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from algos import jobs
-from algos.core.loop import Failed, Loop
+from algos.core.loop import Failed, Learner, Loop, MethodError
 from algos.core.spec import JobSpec, SpecError, implementation
 from algos.data import RunData, layout_of, load_runs
 from algos.demonstrations import DemonstrationConfig, select
-from algos.evaluation import Episodes, Start, run_episodes, summarise
+from algos.evaluation import Episodes, Policy, Start, run_episodes, summarise
 from algos.imagination.buffers import (
     FittedModel,
     ImaginationConfig,
@@ -101,16 +101,37 @@ def evaluation_config(spec: JobSpec) -> EvaluationConfig:
 
 
 def build_learner(spec: JobSpec, material: Mixture | Demonstrations, device: torch.device) -> Any:
-    """The learner of a train spec; ``material`` is what it learns from."""
+    """The learner of a train spec; ``material`` is what it learns from.
+
+    Raises:
+        MethodError: its class lacks something that a method has.
+    """
     kind = implementation(spec.implementation)
     config = spec.build(kind.Config, EvaluationConfig, *_other_configs(spec))
     bounded: dict[str, Any] = {}
     if spec.hyperparameters.get("bounded_observations"):
         limits = (torch.from_numpy(each).float() for each in observation_bounds(spec.task))
         bounded["bounds"] = tuple(each.to(device) for each in limits)
-    return kind(
+    learner = kind(
         config, material, layout_of(spec.task), spec.seeds, spec.precision, device, **bounded
     )
+    require_members(learner, spec.implementation)
+    return learner
+
+
+def require_members(learner: object, named: str) -> None:
+    """Refuse a method that training, evaluation or resuming would break off for, before it has begun.
+
+    Raises:
+        MethodError: something of `Learner` or `Policy` is missing.
+    """
+    wanted = [name for kind in (Learner, Policy) for name in (*kind.__annotations__, *vars(kind))]
+    public = dict.fromkeys(name for name in wanted if not name.startswith("_"))
+    missing = [name for name in public if not hasattr(learner, name)]
+    if missing:
+        raise MethodError(
+            f"{named}: {', '.join(missing)} missing; docs/contracts.md, 'A method', says what they are"
+        )
 
 
 def no_data(spec: JobSpec) -> Mixture | Demonstrations:
@@ -274,9 +295,10 @@ def _evaluate(
     )
     # VINS has a discount and no critic of what its policy collects.
     discount = None if imitates(spec) else spec.hyperparameters.get("discount")
-    facts = learner.facts(update) if imitates(spec) else [{} for _ in found]
+    facts = learner.facts(update) if hasattr(learner, "facts") else [{} for _ in found]
     return [
-        summarise(each, spec.task, config.evaluation_start, discount) | known
+        summarise(each, spec.task, config.evaluation_start, discount)
+        | {name: float(value) for name, value in known.items()}
         if isinstance(each, Episodes)
         else each
         for each, known in zip(found, facts, strict=True)

@@ -79,15 +79,21 @@ def _lines(path: Path) -> list[tuple[int, dict[str, str]]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, skipinitialspace=True)
-            header = [name.strip() for name in reader.fieldnames or []]
+            header = [name.strip().lower() for name in reader.fieldnames or []]
             reader.fieldnames = header
             lines = [(reader.line_num, line) for line in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise TaskError(f"{path}: not a readable CSV file ({error})") from None
     if header and not {"x", "y"} <= set(header):
         raise TaskError(
-            f"{path}: columns must be x and y, found {', '.join(header)}; put commas between them"
+            f"{path}: the first line must name the columns x and y, with a comma between them; "
+            f"found {', '.join(header)}"
         )
+    for number, line in lines:
+        if None in line:
+            raise TaskError(
+                f"{path}: line {number}: more cells than columns; write decimals with a point, 1.5 and not 1,5"
+            )
     if not lines:
         raise TaskError(f"{path}: no starts; give the columns x and y and a line for each start")
     return lines

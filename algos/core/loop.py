@@ -61,6 +61,10 @@ class WarmsUp(Protocol):
         """Do one of them."""
 
 
+class MethodError(TypeError):
+    """A method does not keep what ``docs/contracts.md`` asks of one."""
+
+
 @dataclass(frozen=True)
 class Failed:
     """What an evaluation returns for a run that cannot go on."""
@@ -181,9 +185,12 @@ class Loop:
         size = self.learner.chunk
         drawn = self.learner.draw(history.update // size)
         end = min((history.update // size + 1) * size, self.updates, self._next_evaluation(history))
-        recorded = []
+        recorded: list[Tensor] = []
         while history.update < end and not stop:
-            recorded.append(self.learner.update(drawn, history.update % size))
+            found = self.learner.update(drawn, history.update % size)
+            if not recorded:
+                self._require_metrics(found)
+            recorded.append(found)
             history.update += 1
         if recorded:
             values = torch.stack(recorded).double().cpu()
@@ -196,6 +203,17 @@ class Loop:
             self._evaluate(history, pending)
             pending = torch.zeros_like(pending)
         return pending
+
+    def _require_metrics(self, found: object) -> None:
+        """Means over runs would pass for metrics of each, and the failure of one run for another's."""
+        names, wanted = self.learner.metrics, (len(self.learner.metrics), len(self.learner.seeds))
+        shape = tuple(found.shape) if isinstance(found, Tensor) else None
+        if shape != wanted:
+            what = type(found).__name__ if shape is None else f"a tensor of shape {shape}"
+            raise MethodError(
+                f"{type(self.learner).__name__}.update returned {what}, wanted a tensor of shape {wanted}: "
+                f"a row for each of metrics {names}, a column for each run"
+            )
 
     def _next_evaluation(self, history: History, at: int | None = None) -> int:
         done = history.update if at is None else at - 1

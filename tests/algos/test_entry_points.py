@@ -3,16 +3,22 @@
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from algos import doctor, watch
+from algos import doctor, jobs, watch
 from algos.core import progress
+from algos.core.loop import MethodError
 from algos.core.spec import JobSpec, SpecError, canonical, digest_of
+from algos.imagination import perturbed_traces
 from algos.jobs import default_scratch, fit_folders
 from algos.merge import merge
+from algos.train import require_members
 from tests.algos.conftest import ROOT, expect_error, make_spec
+from tests.algos.imitation import toy
 
 
 @pytest.mark.parametrize(
@@ -149,3 +155,36 @@ def test_watch_shows_running_jobs_and_marks_those_that_are_gone(
 
 def test_durations() -> None:
     assert (watch.duration(9.4), watch.duration(3909)) == ("00:09", "1:05:09")
+
+
+def unpacks() -> None:
+    _one, _other = json.loads("[1, 2, 3]")
+
+
+def converts() -> None:
+    int("abc")
+
+
+@pytest.mark.parametrize("mistake", [unpacks, converts])
+def test_a_slip_in_code_keeps_its_traceback(mistake: Callable[[], None]) -> None:
+    with pytest.raises(ValueError, match=r"unpack|abc"):
+        jobs.main(mistake)
+
+
+def test_an_error_meant_for_the_user_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        jobs.main(lambda: perturbed_traces.check(toy.bmil_config(), "forward"))
+    assert stopped.value.code == jobs.BAD_INPUT
+    found = capsys.readouterr().err
+    assert found.startswith("error: action_selection: scale does not go with direction forward")
+    assert found.count("\n") == 1
+
+
+def test_a_method_that_lacks_something_is_refused_before_it_trains() -> None:
+    learner = toy.bmil((0,))
+    require_members(learner, "algos.mine:Mine")
+    half = SimpleNamespace(seeds=(0,), chunk=1, metrics=(), draw=None, state=None, restore=None)
+    with pytest.raises(
+        MethodError, match=r"algos\.mine:Mine: finished, update, acting_noise, policy_"
+    ):
+        require_members(half, "algos.mine:Mine")

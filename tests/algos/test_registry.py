@@ -7,8 +7,10 @@ from typing import Any, get_args, get_type_hints
 import pytest
 import yaml
 
+from algos.core.loop import Learner
 from algos.core.spec import implementation
 from algos.demonstrations import DemonstrationConfig
+from algos.evaluation import Policy
 from algos.imagination.buffers import ImaginationConfig
 from algos.robustness import RobustnessConfig
 from algos.train import EvaluationConfig
@@ -91,6 +93,17 @@ def test_types_of_keys_are_those_of_the_fields(name: str) -> None:
             assert set(entry["choices"]) <= set(get_args(found[key])), key
         else:
             assert found[key] == TYPES[entry["type"]], key
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if implemented(n)])
+def test_methods_have_what_training_and_evaluation_call(name: str) -> None:
+    """Attributes are there once a method is made: `build_learner` looks for all of them."""
+    loaded = content(name)
+    kind = implementation(loaded["implementation"])
+    asked = [Learner, Policy] if loaded["stage"] == "train" else [Learner]
+    called = {key for each in asked for key in vars(each) if not key.startswith("_")}
+    assert {"draw", "update", "state", "restore"} <= called
+    assert not [key for key in called - {"finished", "acting_noise"} if not hasattr(kind, key)]
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if implemented(n)])

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from algos.core import checkpoint
 from algos.core.checkpoint import CHECKPOINT, CheckpointError
-from algos.core.loop import Clock, Failed, Interrupted, Loop, progress_csv
+from algos.core.loop import Clock, Failed, Interrupted, Loop, MethodError, progress_csv
 
 
 @dataclass
@@ -78,6 +78,27 @@ def test_a_run_that_breaks_is_stopped_and_recorded_the_other_goes_on(tmp_path: P
     assert history.failures == [None, {"update": 17, "reason": "number is not finite"}]
     assert [e["update"] for e in history.evaluations[1]] == [7, 14]
     assert [e["number"] for e in history.evaluations[0]] == [3.0, 10.0, 17.0, 22.5]
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (torch.zeros(1, 1), r"a tensor of shape \(1, 1\)"),  # a mean over runs
+        (torch.zeros(2), r"a tensor of shape \(2,\)"),
+        (torch.zeros(2, 2), r"a tensor of shape \(2, 2\)"),
+        (torch.tensor(0.0), r"a tensor of shape \(\)"),
+        (None, "NoneType"),
+    ],
+)
+def test_metrics_that_are_not_of_each_run_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, returned: Tensor | None, message: str
+) -> None:
+    monkeypatch.setattr(Counter, "update", lambda self, drawn, index: returned)
+    with pytest.raises(MethodError, match=rf"Counter.update returned.*{message}") as found:
+        loop(Counter(), tmp_path).run()
+    assert "wanted a tensor of shape (1, 2): a row for each of metrics ('number',)" in str(
+        found.value
+    )
 
 
 def test_training_ends_when_every_run_has_failed(tmp_path: Path) -> None:
