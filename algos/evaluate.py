@@ -18,6 +18,7 @@ import torch
 
 from algos import jobs
 from algos.core import checkpoint, files, machine
+from algos.core.progress import reported
 from algos.core.records import Kinds, RecordError, check_entries, read_record
 from algos.core.spec import JobSpec, SpecError
 from algos.evaluation import Episodes, run_episodes, summarise
@@ -26,6 +27,7 @@ from algos.robustness import describe, displaced_outcomes, summarise_starts, tra
 from algos.train import build_learner, imitates, no_data, robustness_config
 from envs.batch import make_batch
 from envs.starts import displaced_starts, read_starts
+from envs.tasks import get_task
 
 EPISODES_PER_START = 3
 #: What evaluations and diagnoses take from a record, one entry a seed.
@@ -48,7 +50,7 @@ def evaluate(argv: Sequence[str] | None = None) -> None:
     device = machine.prepare()
     record, spec, learner = load_run(args.run, device)
     if imitates(spec):
-        found = _displaced(record, spec, learner, args.starts)
+        found = _displaced(record, spec, learner, args.starts, jobs.default_scratch(args.run, spec))
     elif args.starts:
         raise SpecError(f"--starts: {spec.algo} is not judged from displaced starts; leave it out")
     else:
@@ -57,7 +59,7 @@ def evaluate(argv: Sequence[str] | None = None) -> None:
 
 
 def _displaced(
-    record: dict[str, Any], spec: JobSpec, learner: Any, given: Path | None
+    record: dict[str, Any], spec: JobSpec, learner: Any, given: Path | None, scratch: Path
 ) -> dict[str, Any]:
     """Success from the displaced starts and from the start of the demonstrations."""
     config = robustness_config(spec)
@@ -67,7 +69,9 @@ def _displaced(
         else displaced_starts(spec.task, config.robustness_starts, config.robustness_list)
     )
     alive = [run["status"] == "finished" for run in record["runs"]]
-    outcomes = displaced_outcomes(learner, starts, alive, COUNTER)
+    label, steps = f"evaluate {spec.algo} {spec.task}", len(starts) * get_task(spec.task).horizon
+    with reported(scratch, label, steps, "steps") as advance:
+        outcomes = displaced_outcomes(learner, starts, alive, COUNTER, advance)
     trained = train_success(learner, spec.task, alive, COUNTER, config.training_starts)
     runs = [
         {"seed": seed, **summarise_starts(found, starts, np.array(path)), "train_success": success}

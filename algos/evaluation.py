@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from algos.core.loop import Failed
+from algos.core.progress import Advance
 from algos.core.randomness import numpy_generator, torch_generator
 from envs.batch import BatchEnv, make_batch
 from envs.tasks import get_task
@@ -127,10 +128,12 @@ def roll(
     counter: int,
     episodes: int,
     begin: Callable[[int, BatchEnv], np.ndarray],
+    advance: Advance = lambda _: None,
 ) -> list[Episodes | Failed | None]:
     """Episodes of every run that is alive, as `run_episodes`; ``begin`` starts those of a run in its environments.
 
-    The policies of all runs are called once a step. It ends when every episode has.
+    The policies of all runs are called once a step. It ends when every episode has. ``advance`` is told of the steps,
+    ``episodes`` times the horizon in all.
     """
     horizon = get_task(task).horizon
     device = next(iter(policy.policy_state().values())).device
@@ -172,7 +175,9 @@ def roll(
             in_goal[step, run] = result.in_goal & running[step, run]
             ended[run] |= result.terminated | result.truncated
         visited[step + 1] = state
+        advance(episodes)
         if all(env is None or ended[run].all() for run, env in enumerate(envs)):
+            advance(episodes * (horizon - step - 1))
             break
     return [
         Episodes(

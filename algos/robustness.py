@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from algos.core.loop import Failed
+from algos.core.progress import Advance
 from algos.evaluation import Episodes, Policy, roll, run_episodes
 from algos.imagination.demonstrations import PLACE
 from envs.batch import BatchEnv
@@ -45,9 +46,16 @@ class Outcomes:
 
 
 def displaced_outcomes(
-    policy: Policy, starts: StartList, alive: list[bool], counter: int
+    policy: Policy,
+    starts: StartList,
+    alive: list[bool],
+    counter: int,
+    advance: Advance = lambda _: None,
 ) -> list[Outcomes | None]:
-    """One episode of every living run from each start of the list; None for runs that are dead or fail on the way."""
+    """One episode of every living run from each start of the list; None for runs that are dead or fail on the way.
+
+    ``advance`` is told of the steps, starts times the horizon in all.
+    """
     parts: list[list[Outcomes | None]] = []
     for first in range(0, len(starts), BATCH):
         state = starts.state[first : first + BATCH]
@@ -64,6 +72,7 @@ def displaced_outcomes(
             counter=counter + first // BATCH,
             episodes=len(state),
             begin=begin,
+            advance=advance,
         )
         parts.append([_outcomes(each) for each in found])
     return [_joined([part[run] for part in parts]) for run in range(len(alive))]

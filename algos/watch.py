@@ -1,4 +1,4 @@
-"""``python -m algos.watch --tier T``: the training jobs that are running, how fast they are and how long they need."""
+"""``python -m algos.watch --tier T``: the training and evaluation jobs that are running, their rates and time left."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def running(folder: Path, now: float) -> list[dict[str, Any]]:
 
 
 def table(beats: list[dict[str, Any]]) -> Table:
-    """One line a job: bar, updates, rate, time left."""
+    """One line a job: bar, updates (of an evaluation: steps), rate, time left."""
     shown = Table(box=None)
-    for column in ("job", "", "updates", "per second", "left", ""):
+    for column in ("job", "", "done", "per second", "left", ""):
         shown.add_column(
-            column, justify="right" if column in ("updates", "per second", "left") else "left"
+            column, justify="right" if column in ("done", "per second", "left") else "left"
         )
     for beat in beats:
         bounded = beat["total"] < 1 << 60

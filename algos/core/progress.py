@@ -49,8 +49,8 @@ class Heartbeat:
     Args:
         folder: the job's scratch folder.
         label: what the job does.
-        total: updates the job will make at most.
-        done: updates made before this process began.
+        total: updates (of an evaluation: environment steps) the job will make at most.
+        done: those made before this process began.
     """
 
     def __init__(self, folder: Path, label: str, total: int, done: int) -> None:
@@ -76,3 +76,21 @@ class Heartbeat:
         """The job has ended: remove the file."""
         self._temporary.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def reported(folder: Path, label: str, total: int, unit: str) -> Iterator[Advance]:
+    """Yield a function that tells of n more units: to a bar on a terminal, and to `algos.watch` through ``folder``."""
+    heartbeat, done = Heartbeat(folder, label, total, 0), 0
+    with progress_bar(label, total, unit) as bar:
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            bar(count)
+            heartbeat.beat(done)
+
+        try:
+            yield advance
+        finally:
+            heartbeat.stop()

@@ -188,3 +188,15 @@ def test_a_method_that_lacks_something_is_refused_before_it_trains() -> None:
         MethodError, match=r"algos\.mine:Mine: finished, update, acting_noise, policy_"
     ):
         require_members(half, "algos.mine:Mine")
+
+
+def test_work_that_is_reported_leaves_no_file_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "BEAT_SECONDS", -1.0)
+    with progress.reported(tmp_path, "evaluate vins", 500, "steps") as advance:
+        advance(100)
+        advance(150)
+        beat = json.loads((tmp_path / progress.HEARTBEAT).read_text())
+        assert (beat["label"], beat["done"], beat["total"]) == ("evaluate vins", 250, 500)
+    assert not list(tmp_path.iterdir())

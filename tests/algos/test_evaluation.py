@@ -1,15 +1,33 @@
 """Evaluation protocol with policies whose returns are known."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from algos.evaluation import Episodes, run_episodes, summarise
+from algos.evaluation import Episodes, roll, run_episodes, summarise
+from algos.robustness import BATCH, displaced_outcomes
+from envs.batch import BatchEnv
+from envs.starts import displaced_starts
 from envs.tasks import get_task
 
 TASK = "maze2d-umaze-v1"
 GOAL = (1.0, 1.0)
+
+
+class Asleep:
+    """Does nothing, anywhere."""
+
+    seeds = (0,)
+    acting_noise = (1, 1)
+
+    def policy_state(self) -> dict[str, Tensor]:
+        return {"x": torch.zeros(1)}
+
+    def act(self, state: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.zeros(*state.shape[:2], 2), torch.zeros(state.shape[:2])
 
 
 class Still:
@@ -89,3 +107,25 @@ def test_goal_hold_counts_from_the_first_hit() -> None:
 def test_discounted_return() -> None:
     found = episodes([[True], [False], [True]])
     assert found.discounted(0.5).tolist() == [1.25]
+
+
+@pytest.mark.parametrize("count", [3, BATCH + 3])
+def test_steps_of_displaced_episodes_are_told_to_the_last(count: int) -> None:
+    task, told = "point-corridor7x7-v0", list[int]()
+    starts = displaced_starts(task, 10, 0)
+    few = dataclasses.replace(starts, state=starts.state[:count], cell=starts.cell[:count])
+    displaced_outcomes(Asleep(), few, [True], 0, told.append)
+    assert sum(told) == count * get_task(task).horizon
+    assert len(told) > get_task(task).horizon * 0.9
+
+
+def test_steps_that_need_not_be_driven_are_told_too() -> None:
+    told: list[int] = []
+
+    def begin(run: int, env: BatchEnv) -> np.ndarray:
+        return np.zeros((2, 4))
+
+    bad = Still()
+    bad.act = lambda state, noise: (torch.full((1, 2, 2), torch.nan), torch.zeros(1, 2))  # type: ignore[method-assign]
+    roll(bad, TASK, alive=[True], counter=0, episodes=2, begin=begin, advance=told.append)
+    assert told == [2, 2 * (get_task(TASK).horizon - 1)]
