@@ -194,6 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def run() -> None:
         space = from_options(options, papers=None)
         select(options.paper or [], space.papers, "--paper", "paper")
+        space.check()
         results = space.load()
         entries = judge_all(space, results)
         path = write(entries, space)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -39,8 +39,13 @@ def _letters() -> Iterator[str]:
     yield from (a + b for a in string.ascii_lowercase for b in string.ascii_lowercase)
 
 
-def footnotes(arms: Sequence[ArmResult], metric: str) -> Footnotes:
-    """One line a category; where arms differ each value gets a letter and its arms the mark."""
+def footnotes(
+    arms: Sequence[ArmResult], metric: str, unread: Iterable[tuple[str, str]] = ()
+) -> Footnotes:
+    """One line a category; where arms differ each value gets a letter and its arms the mark.
+
+    `unread` names finished runs that have no number to show, and why.
+    """
     used = [arm for arm in arms if arm.runs]
     letters = _letters()
     marks: dict[int, list[str]] = {}
@@ -56,7 +61,17 @@ def footnotes(arms: Sequence[ArmResult], metric: str) -> Footnotes:
         for key, text in texts.items():
             marks.setdefault(key, []).append(names[text])
     joined = {key: ",".join(found) for key, found in marks.items()}
-    return Footnotes((*lines, *_left_out(arms)), joined)
+    return Footnotes((*lines, *_left_out(arms), *_without_number(unread)), joined)
+
+
+def _without_number(unread: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """One line a reason, so that a misspelt metric is told once for all arms."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in unread:
+        by_reason.setdefault(reason, []).append(name)
+    for reason, names in by_reason.items():
+        end = "" if reason.endswith("?") else "."
+        yield f"Without a number, {'; '.join(names)}: {reason}{end}"
 
 
 def _left_out(arms: Sequence[ArmResult]) -> Iterator[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from paper_tables.errors import PlanError
+from paper_tables.errors import PlanError, unknown
 from paper_tables.schema import Name, Strict, read_model
 
 #: Two algorithms that a line compares.
@@ -180,3 +181,53 @@ def read_layout(path: Path, tiers: Sequence[str]) -> Layout:
         for tier in set(choice) - set(tiers):
             raise PlanError(f"{path}: experiment: unknown tier '{tier}'")
     return layout
+
+
+@dataclass(frozen=True)
+class Known:
+    """Names that a layout may use; `experiments` are those of its own paper."""
+
+    algorithms: Collection[str]
+    tasks: Collection[str]
+    experiments: Collection[str]
+
+    def check(self, layout: Layout, path: Path) -> None:
+        """Refuse the first name that nothing declares: its cells would look like runs not made.
+
+        Raises:
+            PlanError: one line with file, table or figure, key and nearest name.
+        """
+        for where, kind, names in _names(layout):
+            known = getattr(self, f"{kind}s")
+            for name in names:
+                if name not in known:
+                    raise unknown(f"{path}: {where}", kind, name, known)
+
+
+def _names(layout: Layout) -> Iterator[tuple[str, str, Iterable[str]]]:
+    """Place, kind and names of everything that a layout takes from elsewhere."""
+    for name, table in layout.tables.items():
+        for section in table.sections:
+            where = f"tables.{name}.sections.{section.title}"
+            yield f"{where}.experiment", "experiment", _parts(section.experiment)
+            yield f"{where}.tasks", "task", section.tasks
+            yield f"{where}.algo", "algorithm", filter(None, [section.algo])
+        yield f"tables.{name}.lines", "algorithm", _algorithms(table.lines)
+    figures: list[tuple[str, Curves | FigureLayout]] = [
+        (f"figures.{name}", figure) for name, figure in layout.figures.items()
+    ]
+    for where, figure in [*figures, *([("curves", layout.curves)] if layout.curves else [])]:
+        yield f"{where}.experiment", "experiment", _parts(figure.experiment)
+        yield f"{where}.tasks", "task", figure.tasks
+        yield f"{where}.algorithms", "algorithm", figure.algorithms
+        if isinstance(figure, FigureLayout):
+            yield f"{where}.lines", "algorithm", _algorithms(figure.lines)
+
+
+def _parts(choice: dict[str, str]) -> Iterator[str]:
+    """Experiments by name, also of `one+another`."""
+    return (part for names in choice.values() for part in names.split("+"))
+
+
+def _algorithms(lines: Sequence[Line]) -> Iterator[str]:
+    return (algo for line in lines for algo in (line.algo, *line.pair) if algo)

@@ -139,7 +139,8 @@ def notes(table: Table) -> list[str]:
             f"Ours {MINUS} paper: with the 95 % Welch interval where the paper's spread allows one; "
             "budgets differ, see Updates."
         )
-    lines.append(f"{DASH}: not run in this tier, or not reported.")
+    unread = ", run but without a number (see below)" if any(r.unread for r in table.rows) else ""
+    lines.append(f"{DASH}: not run in this tier{unread}, or not reported.")
     if table.layout.note:
         lines.append(table.layout.note)
     return [*lines, *table.notes.lines]

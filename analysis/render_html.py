@@ -26,7 +26,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 OURS, SINGLES, CLAIMS = "Ours (runs)", "Single runs", "Claims"
 
 #: Footnotes that stand open under a table; the others can be unfolded.
-WARNINGS = ("Left out,", "Missing,", "Without a result:")
+WARNINGS = ("Left out,", "Missing,", "Without a result:", "Without a number,")
 
 #: A sign beside each verdict's word, so that colour never speaks alone.
 SIGNS = {

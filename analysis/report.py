@@ -117,6 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; exit code 2 and one line when the input cannot be used."""
 
     def run(space: Workspace) -> None:
+        space.check()
         results = space.load()
         for problem in results.problems:
             print(f"warning: {problem}", file=sys.stderr)

@@ -43,6 +43,7 @@ class Row:
     `ours` is None where nothing finished or a ratio has no meaning; `bounds` are the ends of its 95 %
     interval where that is not symmetric (infinite where the runs do not bound it). `gap` is ours minus
     the paper's, its half-width NaN unless the paper gives a standard deviation and a number of runs.
+    `unread` are the finished runs without the metric, and why.
     """
 
     section: str
@@ -58,6 +59,7 @@ class Row:
     metric: str = ""
     kind: Kind = "arm"
     bounds: tuple[float, float] | None = None
+    unread: tuple[tuple[str, str], ...] = ()
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -128,7 +130,9 @@ class _Builder:
         row = Row(section.title, task, label, published=value, metric=line.metric or "")
         if arm is None:
             return row
-        runs = tuple(float(x) for x in arm.values(line.metric or self.layout.metric))
+        metric = line.metric or self.layout.metric
+        row = replace(row, unread=_unread(arm, metric))
+        runs = tuple(float(x) for x in arm.values(metric))
         ours = t_interval(runs) if runs else None
         row = replace(row, arms=(arm,), ours=ours, runs=runs, planned=len(arm.arm.seeds))
         verdicts = () if line.metric else self._verdicts(task, algo)
@@ -141,7 +145,8 @@ class _Builder:
         arms = [self._arm(experiment, algo, task, Line(algo=algo)) for algo in (left, right)]
         label = line.label or f"{self.space.title(left)} {SIGNS[kind]} {self.space.title(right)}"
         value = self._value_of_two(kind, task, left, right)
-        row = Row(section.title, task, label, published=value, kind=kind)
+        unread = tuple(run for arm in arms if arm for run in _unread(arm, self.layout.metric))
+        row = Row(section.title, task, label, published=value, kind=kind, unread=unread)
         samples = [arm.values(self.layout.metric) for arm in arms if arm]
         if len(samples) == 2 and all(len(values) for values in samples):
             ours, bounds = COMPARE[kind](*samples)
@@ -213,6 +218,22 @@ class _Builder:
                 yield entry
 
 
+def _unread(arm: ArmResult, metric: str) -> tuple[tuple[str, str], ...]:
+    """Arm or runs of it that have no `metric`, and why."""
+    absent: dict[str, list[int]] = {}
+    for run, reading in zip(arm.runs, arm.readings(metric), strict=True):
+        if reading.absent:
+            absent.setdefault(reading.absent, []).append(run.seed)
+    return tuple(
+        (arm.name if len(seeds) == len(arm.runs) else f"{arm.name} {_seeds(seeds)}", reason)
+        for reason, seeds in absent.items()
+    )
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+
+
 def _names(entry: Entry) -> list[str]:
     return [str(arm) for arm in (*entry.claim.left, *entry.claim.right)]
 
@@ -262,4 +283,5 @@ def build_table(
     builder = _Builder(space, paper, layout, results, published, entries)
     rows = tuple(builder.rows())
     arms = list({id(arm): arm for row in rows for arm in row.arms}.values())
-    return Table(name, paper, space.tier, layout, rows, footnotes(arms, layout.metric))
+    unread = dict.fromkeys(run for row in rows for run in row.unread)
+    return Table(name, paper, space.tier, layout, rows, footnotes(arms, layout.metric, unread))

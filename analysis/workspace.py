@@ -9,7 +9,7 @@ from pathlib import Path
 
 from analysis.claim_file import Claim, read_claims
 from analysis.errors import exit_code
-from analysis.layout import Layout, read_layout
+from analysis.layout import Known, Layout, read_layout
 from analysis.load import ArmResult, Results, load
 from analysis.published import Published, read_published
 from paper_tables.plan import Device, Plan, make_plan
@@ -46,9 +46,13 @@ class Workspace:
         """Results of the plan; raises `AnalysisError` if the tier has none."""
         return load(self.plan, self.root, may_be_empty=self.restricted)
 
+    @property
+    def _described(self) -> Path:
+        return self.papers_dir or self.root / "paper_tables"
+
     def folder(self, paper: str) -> Path:
         """Where a paper is described."""
-        return (self.papers_dir or self.root / "paper_tables") / paper
+        return self._described / paper
 
     def claims(self, paper: str) -> list[Claim]:
         """The claims of a paper (none if it lists none)."""
@@ -62,6 +66,19 @@ class Workspace:
     def layout(self, paper: str) -> Layout:
         """The tables of a paper."""
         return read_layout(self.folder(paper) / "tables.yaml", self.tiers)
+
+    def check(self) -> None:
+        """Check how every paper is described; `claims.csv`, `reference.csv` and `tables.yaml` need no runs.
+
+        Raises:
+            AnalysisError, PlanError: the first mistake, as one line with file and key.
+        """
+        known = self.registry
+        for name, paper in read_papers(self._described, self.papers).items():
+            self.claims(name)
+            self.published(name)
+            names = Known(known.algos, known.tasks, paper.experiments)
+            names.check(self.layout(name), self.folder(name) / "tables.yaml")
 
     def title(self, algo: str) -> str:
         """The name of an algorithm as printed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from paper_tables import paths
@@ -15,6 +15,9 @@ from paper_tables.grid import Arm, Device, Job
 from paper_tables.registry import Registry
 from paper_tables.resolve import Resolved, Resolver
 from paper_tables.schema import ArmGroup, PaperFile, Selection
+
+#: So many names of an experiment stand in a message; the others are counted.
+MOST_NAMED = 12
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,36 @@ class Builder:
         """Add every arm of one experiment that the tier's selection leaves."""
         for algo, task, overrides in self.points(wanted):
             self._add_arm(wanted, algo, task, overrides)
+
+    def check_part(self, entry: str, experiments: Sequence[Wanted]) -> None:
+        """Refuse a tier's entry that names what none of its experiments has: it would run nothing.
+
+        Args:
+            entry: the name or pattern in the tier.
+            experiments: what it stands for, all with the same selection.
+
+        Raises:
+            PlanError: one line with the key and what the experiments have.
+        """
+        chosen = experiments[0].selection
+        if not chosen.tasks and not chosen.algorithms:
+            return
+        whole = [(one, self._whole(one)) for one in experiments]
+        where = f"{self.resolver.where}: experiments.{entry}"
+        for item in chosen.tasks:
+            kept = {n for one, _ in whole for n in self._tasks(one.paper, [item], where)}
+            _check_item(f"{where}: tasks", item, kept, [task for _, p in whole for _, task in p])
+        for item in chosen.algorithms:
+            kept = set(self._algorithms([item], where))
+            _check_item(f"{where}: algorithms", item, kept, [a for _, p in whole for a, _ in p])
+        both = chosen.tasks and chosen.algorithms
+        if both and not any(True for one in experiments for _ in self.points(one)):
+            raise PlanError(f"{where}: no arm has both one of these algorithms and these tasks")
+
+    def _whole(self, wanted: Wanted) -> list[tuple[str, str]]:
+        """(algorithm, task) of every arm of an experiment, whatever its tier selects."""
+        every = self.points(replace(wanted, selection=Selection()))
+        return [(algo.name, task) for algo, task, _ in every]
 
     def points(self, wanted: Wanted) -> Iterator[tuple[Algo, str, Overrides]]:
         """(algorithm, task, overrides) of every arm of an experiment that its selection leaves."""
@@ -177,6 +210,15 @@ class Builder:
             if file not in jobs:
                 jobs[file] = Job("data", file, spec, sha256(spec))
             yield file
+
+
+def _check_item(where: str, item: str, kept: set[str], has: Iterable[str]) -> None:
+    """Raise if an entry of a selection keeps nothing of what the experiments have."""
+    names = list(dict.fromkeys(has))
+    if not kept.intersection(names):
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        known = ", ".join(names[:MOST_NAMED])
+        raise PlanError(f"{where}: '{item}' selects nothing; the experiment has {known}{more}")
 
 
 def _settings(group: ArmGroup) -> Iterator[Overrides]:

@@ -23,15 +23,22 @@ __all__ = ["Arm", "Device", "Job", "Plan", "make_plan"]
 
 def _wanted(
     tier: Tier, papers: Mapping[str, PaperFile], folder: Path, where: str
-) -> Iterator[Wanted]:
-    """Every experiment that the tier names; a name that no paper declares is refused."""
+) -> Iterator[tuple[str, list[Wanted]]]:
+    """Every entry of the tier with its experiments; a name that no paper declares is refused."""
     known = [f"{paper}/{name}" for paper, file in papers.items() for name in file.experiments]
-    for pattern, parts in tier.experiments.items():
-        for name in select([pattern], known, f"{where}: experiments", "experiment"):
-            paper, _, experiment = name.partition("/")
-            at = str(folder / paper / "experiments.yaml")
-            for part in parts if isinstance(parts, list) else [parts]:
-                yield Wanted(papers[paper], experiment, part, at)
+    for entry, parts in tier.experiments.items():
+        names = [
+            name.partition("/")
+            for name in select([entry], known, f"{where}: experiments", "experiment")
+        ]
+        for part in parts if isinstance(parts, list) else [parts]:
+            yield (
+                entry,
+                [
+                    Wanted(papers[paper], name, part, str(folder / paper / "experiments.yaml"))
+                    for paper, _, name in names
+                ],
+            )
 
 
 def make_plan(
@@ -66,9 +73,12 @@ def make_plan(
     for name in sorted(kept - set(files)):
         raise unknown(str(folder), "paper", name, files)
     builder = Builder(registry, tier, device, source, root)
-    for wanted in _wanted(builder.tier, files, folder, builder.resolver.where):
-        if wanted.paper.paper in kept:
-            builder.add(wanted)
+    for entry, experiments in _wanted(builder.tier, files, folder, builder.resolver.where):
+        if all(wanted.paper.paper in kept for wanted in experiments):
+            builder.check_part(entry, experiments)
+        for wanted in experiments:
+            if wanted.paper.paper in kept:
+                builder.add(wanted)
     check_claims(builder, (files[name] for name in files if name in kept), folder)
     blocked = {path: job for path, job in builder.blocked.items() if path not in builder.jobs}
     return Plan(tier, builder.tier, tuple(builder.arms.values()), builder.jobs, blocked)

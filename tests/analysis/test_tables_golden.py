@@ -13,7 +13,7 @@ import pytest
 from result_sets import CHECKOUT, MEDIUM, TIERS, UMAZE, Bench, failed_run, run, runs
 from scipy import stats
 
-from analysis import claims, labels, render
+from analysis import claims, labels, render, report
 from analysis.layout import Line, Section, TableLayout, read_layout
 from analysis.published import Published, Value, read_published, summary_sd
 from analysis.statistics import Interval, t_interval
@@ -307,6 +307,75 @@ def test_a_layout_with_a_mistake_is_one_line(tmp_path: Path) -> None:
     path.write_text("curves: {table: '3', experiment: {soon: x}, tasks: [a], algorithms: [bcq]}")
     with pytest.raises(PlanError, match="unknown tier 'soon'"):
         read_layout(path, TIERS)
+
+
+def test_runs_that_lack_the_metric_are_told_from_what_was_not_run(standard: Bench) -> None:
+    layout = LAYOUT.model_copy(update={"metric": "scores"})
+    text = render.markdown(table(standard, layout))
+    assert (
+        "- –: not run in this tier, run but without a number (see below), or not reported." in text
+    )
+    names = (
+        "romi\\_bcq on maze2d-umaze-v1 (networks=small); bcq on maze2d-umaze-v1 (networks=small)"
+    )
+    reason = "its results have no metric 'scores'; did you mean 'score'?"
+    assert f"- Without a number, {names}: {reason}\n" in text
+
+
+def test_a_line_of_two_says_what_it_lacks_and_single_runs_are_named(bench: Bench) -> None:
+    bench.arm("bcq", [run(0, 1.0, extra=2.0), run(1, 2.0), run(2, 3.0)])
+    lines = [Line(algo="bcq", metric="extra"), Line(difference=["bcq", "romi_bcq"])]
+    layout = LAYOUT.model_copy(update={"metric": "areas", "lines": lines})
+    notes = table(bench, layout).notes.lines
+    arm = f"bcq on {UMAZE} (networks=small)"
+    assert f"Without a number, {arm} seeds 1, 2: its results have no metric 'extra'." in notes
+    assert f"Without a number, {arm}: its results have no metric 'areas'." in notes
+
+
+TYPOS = {
+    "algorithm of a line": (
+        "  - {algo: vins}",
+        "  - {algo: vinz}",
+        "tables.table1.lines: unknown algorithm 'vinz'; nearest: 'vins'",
+    ),
+    "algorithm of a pair": (
+        "ratio: [bmil_code, il_bc]",
+        "ratio: [bmil_cod, il_bc]",
+        "tables.table1.lines: unknown algorithm 'bmil_cod'; nearest: 'bmil_code'",
+    ),
+    "experiment of a section": (
+        "experiment: {quick: presets}",
+        "experiment: {quick: preset}",
+        "tables.table1_presets.sections.Fetch.experiment: unknown experiment 'preset'; nearest: 'presets'",
+    ),
+    "task of a section": (
+        "tasks: [fetch-push-v0]",
+        "tasks: [fetch-pusch-v0]",
+        "tables.figure5a.sections.Push.tasks: unknown task 'fetch-pusch-v0'; nearest: 'fetch-push-v0'",
+    ),
+    "experiment of a figure": (
+        "experiment: {standard: table1, paper: figure4}",
+        "experiment: {standard: table1, paper: figur4}",
+        "figures.figure4.experiment: unknown experiment 'figur4'; nearest: 'figure4'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TYPOS)
+def test_a_name_that_nothing_declares_is_refused_before_anything_is_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    (tmp_path / "config").symlink_to(CHECKOUT / "config")
+    shutil.copytree(CHECKOUT / "paper_tables", tmp_path / "paper_tables")
+    path, (old, new, message) = tmp_path / "paper_tables/bmil/tables.yaml", TYPOS[name]
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    arguments = ["--tier", "hour", "--paper", "bmil", "--root", str(tmp_path)]
+    for command in (report.main, claims.main):
+        assert command(arguments) == 2
+        error = capsys.readouterr().err
+        assert f"bmil/tables.yaml: {message}" in error and error.count("\n") == 1
 
 
 def test_data_sets_of_single_seeds_are_summed_up_as_a_range(standard: Bench) -> None:

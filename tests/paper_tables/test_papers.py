@@ -14,7 +14,7 @@ import pytest
 
 from analysis.claim_file import Claim, read_claims
 from analysis.evidence import find
-from analysis.layout import Layout, experiment_of, read_layout
+from analysis.layout import Known, Layout, experiment_of, read_layout
 from analysis.load import ArmResult, Results
 from analysis.published import Published, read_published
 from paper_tables.claim_arms import ArmPattern
@@ -68,6 +68,12 @@ def test_every_arm_of_a_claim_is_run_by_the_tiers_that_judge_it(paper: str) -> N
                     planned(tier, paper), f"{paper}/{place.experiment}", pattern, task
                 )
                 assert arm is not None, f"{claim.id}: {tier}: {pattern} on {task}: {reason}"
+
+
+@every_paper
+def test_layouts_name_only_what_is_declared(paper: str) -> None:
+    known = Known(REGISTRY.algos, REGISTRY.tasks, PAPERS[paper].experiments)
+    known.check(layout(paper), FOLDER / paper / "tables.yaml")
 
 
 @every_paper

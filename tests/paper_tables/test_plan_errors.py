@@ -101,6 +101,27 @@ MISTAKES: dict[str, tuple[str, Callable[[Any], None], list[str]]] = {
         tiny(experiments={"made/main": {"algorithms": ["imagine"]}}),
         [TIERS, "algorithm 'imagine'", "'imaginer'"],
     ),
+    "selected task that the experiment lacks": (
+        TIERS,
+        tiny(experiments={"made/main": {"tasks": ["maze-a", "robot-a"]}}),
+        [
+            f"{TIERS}: tiny: experiments.made/main: tasks: 'robot-a' selects nothing",
+            "the experiment has maze-a, maze-b",
+        ],
+    ),
+    "selected algorithm that the experiment lacks": (
+        TIERS,
+        tiny(experiments={"made/length": [{}, {"algorithms": ["learner"]}]}),
+        [
+            f"{TIERS}: tiny: experiments.made/length: algorithms: 'learner' selects nothing",
+            "the experiment has imaginer",
+        ],
+    ),
+    "task that no experiment of a pattern has": (
+        TIERS,
+        tiny(experiments={"made/*": {"tasks": ["robot-a"]}}),
+        [TIERS, "experiments.made/*: tasks: 'robot-a' selects nothing", "has maze-a, maze-b"],
+    ),
     "key of a selection": (
         TIERS,
         tiny(experiments={"made/main": {"taks": ["maze-a"]}}),
@@ -286,6 +307,24 @@ def test_mistake_in_a_file(project: Any, name: str) -> None:
 def test_unknown_tier_and_paper(project: Any) -> None:
     assert message(project, "tinny").endswith("tiers.yaml: unknown tier 'tinny'; nearest: 'tiny'")
     assert "unknown paper 'maed'; nearest: 'made'" in message(project, papers=["maed"])
+
+
+def test_selected_algorithm_and_task_that_never_meet(project: Any) -> None:
+    pairs = (("learner", "maze-a"), ("imaginer", "maze-b"))
+    groups = [{"algorithms": [algo], "tasks": [task]} for algo, task in pairs]
+    project.edit(PAPER, arms(*groups))
+    part = {"tasks": ["maze-b"], "algorithms": ["learner"]}
+    project.edit(TIERS, tiny(experiments={"made/main": part}))
+    text = message(project)
+    assert "tiny: experiments.made/main: no arm has both one of these algorithms and" in text
+    part["algorithms"] = ["learner", "imaginer"]
+    project.edit(TIERS, tiny(experiments={"made/main": part}))
+    assert [(arm.algo, arm.task) for arm in project.plan().arms] == [("imaginer", "maze-b")]
+
+
+def test_a_part_of_a_pattern_may_fit_some_of_its_experiments(project: Any) -> None:
+    project.edit(TIERS, tiny(experiments={"made/*": {"tasks": ["maze-b"]}}))
+    assert {arm.experiment for arm in project.plan().arms} == {"main"}
 
 
 def test_key_given_twice(project: Any) -> None:
