@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -10,6 +11,10 @@ try:
     GRID = Dag(config)
 except PlanError as error:
     raise WorkflowError(str(error)) from None
+
+# Every job reads this file again: only the first process warns.
+if workflow.is_main_process and GRID.plan(GRID.tier).warning:
+    print(f"warning: {GRID.plan(GRID.tier).warning}", file=sys.stderr)
 
 PLACES = TierPaths("{tier}")
 JOB = "{algo}/{task}/{cell}/{seeds}"

@@ -33,7 +33,7 @@ from analysis.verdicts import Level
 from paper_tables.claim_arms import ArmPattern as ArmPattern
 from paper_tables.claim_arms import parse_arm as parse_arm
 from paper_tables.claim_arms import parse_sides
-from paper_tables.errors import PlanError
+from paper_tables.errors import PlanError, check_cells, unknown
 
 Kind = Literal[
     "greater",
@@ -156,8 +156,10 @@ def _places(text: str, tiers: Sequence[str], where: str) -> dict[str, Place]:
     for item in filter(None, text.split(";")):
         tier, separator, target = item.partition("=")
         experiment, _, level = target.partition(":")
-        if not separator or tier not in tiers or level not in ("", "direction", "full"):
+        if not separator or level not in ("", "direction", "full"):
             raise AnalysisError(f"{where}: judged_on: '{item}' is not tier=experiment[:direction]")
+        if tier not in tiers:
+            raise unknown(f"{where}: judged_on", "tier", tier, tiers)
         places[tier] = Place(experiment, "direction" if level == "direction" else "full")
     return places
 
@@ -168,11 +170,8 @@ def _parse(row: Mapping[str, str], paper: str, tiers: Sequence[str], where: str)
     if row["contradicted"] not in CONTRADICTED:
         raise AnalysisError(f"{where}: contradicted must be one of {', '.join(CONTRADICTED)}")
     if row["minimum_tier"] not in tiers:
-        raise AnalysisError(f"{where}: unknown minimum_tier '{row['minimum_tier']}'")
-    try:
-        left, right = parse_sides(row["arms"], where)
-    except PlanError as error:
-        raise AnalysisError(str(error)) from None
+        raise unknown(f"{where}: minimum_tier", "tier", row["minimum_tier"], tiers)
+    left, right = parse_sides(row["arms"], where)
     try:
         margin = float(row["margin"] or 0.0)
     except ValueError:
@@ -218,7 +217,11 @@ def read_claims(path: Path, paper: str, tiers: Sequence[str]) -> list[Claim]:
         where = f"{path}: {row['id']}"
         if row["id"] in claims:
             raise AnalysisError(f"{where}: id given twice")
-        claims[row["id"]] = _parse(row, paper, tiers, where)
+        try:
+            check_cells(row, where)
+            claims[row["id"]] = _parse(row, paper, tiers, where)
+        except PlanError as error:
+            raise AnalysisError(str(error)) from None
     for claim in claims.values():
         if claim.qualifies and claim.qualifies not in claims:
             raise AnalysisError(

@@ -18,6 +18,7 @@ from scipy import stats
 
 from analysis.errors import AnalysisError
 from analysis.statistics import CONFIDENCE
+from paper_tables.errors import PlanError, check_cells
 
 COLUMNS = (
     "table",
@@ -140,4 +141,12 @@ def read_published(path: Path) -> Published:
         rows = list(reader)
         if tuple(reader.fieldnames or ()) != COLUMNS:
             raise AnalysisError(f"{path}: columns must be {','.join(COLUMNS)}")
-    return Published(tuple(_parse(row, f"{path}:{n}") for n, row in enumerate(rows, start=2)))
+    values = []
+    for line, row in enumerate(rows, start=2):
+        where = f"{path}:{line}"
+        try:
+            check_cells(row, where)
+        except PlanError as error:
+            raise AnalysisError(str(error)) from None
+        values.append(_parse(row, where))
+    return Published(tuple(values))

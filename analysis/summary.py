@@ -20,6 +20,7 @@ from analysis.errors import AnalysisError
 from analysis.labels import DASH
 from analysis.ledger import COLUMNS, CONTRADICTED, STYLES, effect_text
 from analysis.load import ArmResult, Results, distinct
+from analysis.report_words import count
 from analysis.verdicts import SILENT, Verdict
 from analysis.workspace import Workspace, command_line
 from paper_tables.paths import TierPaths
@@ -32,7 +33,10 @@ MOST_NAMED = 5
 
 @dataclass(frozen=True)
 class Summary:
-    """What the page shows; `claims` and `scores` are rows of the files written before."""
+    """What the page shows; `claims` and `scores` are rows of the files written before.
+
+    `absent` says which planned runs are missing, `waiting` which arms cannot run and why.
+    """
 
     tier: str
     title: str
@@ -47,6 +51,7 @@ class Summary:
     ledger: Path
     problems: tuple[str, ...]
     absent: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -103,6 +108,7 @@ def read_summary(space: Workspace, results: Results) -> Summary:
         ledger=Path(paths.claims),
         problems=results.problems,
         absent=tuple(_absent(unique)),
+        waiting=tuple(_waiting(results.arms)),
     )
 
 
@@ -116,6 +122,12 @@ def _absent(arms: Sequence[ArmResult]) -> Iterator[str]:
         ]
         more = len(missing) - len(names)
         yield f"{algo}: {'; '.join(names)}" + (f"; and {more} more" if more else "")
+
+
+def _waiting(arms: Sequence[ArmResult]) -> Iterator[str]:
+    """One line a reason for which arms cannot run, with how many it stops."""
+    for reason, number in Counter(arm.arm.reason for arm in arms if arm.arm.reason).most_common():
+        yield f"{reason}: {count(number, 'arm')}"
 
 
 def _has_runs(row: Row) -> bool:
@@ -212,8 +224,8 @@ def markdown(summary: Summary) -> str:
     lines += _markdown_table(CLAIM_HEADER, [claim_cells(row) for row in summary.judged])
     lines += ["", "## Numbers", ""]
     lines += _markdown_table(SCORE_HEADER, [score_cells(row) for row in summary.scores])
-    if summary.absent:
-        lines += ["", "## Missing", "", *(f"- {line}" for line in summary.absent)]
+    if missing := (*summary.absent, *summary.waiting):
+        lines += ["", "## Missing", "", *(f"- {line}" for line in missing)]
     if summary.problems:
         lines += ["", "## Left out", "", *(f"- {problem}" for problem in summary.problems)]
     lines += ["", "## Where to look", "", *(f"- {line}" for line in _where(summary))]
@@ -225,13 +237,13 @@ def show(summary: Summary, console: Console) -> None:
     console.print(f"[bold]Results of tier {summary.tier}[/bold]: {summary.title}")
     console.print(_runs(summary), highlight=False)
     counts = Text("Claims: ")
-    for name, count in summary.counts.items():
-        style = STYLES[Verdict(name)] if count else "dim"
-        counts.append(f"{count} {name}  ", style=style)
+    for name, number in summary.counts.items():
+        style = STYLES[Verdict(name)] if number else "dim"
+        counts.append(f"{number} {name}  ", style=style)
     console.print(counts)
     _show_table(console, "Judged claims", CLAIM_HEADER, [claim_cells(r) for r in summary.judged])
     _show_table(console, "Numbers", SCORE_HEADER, [score_cells(r) for r in summary.scores])
-    for line in summary.absent:
+    for line in (*summary.absent, *summary.waiting):
         console.print(Text(f"missing: {line}", style="yellow"))
     for problem in summary.problems:
         console.print(Text(f"left out: {problem}", style="bold yellow"))

@@ -37,7 +37,10 @@ class Wanted:
 
 @dataclass
 class Builder:
-    """Collects arms and jobs of one tier; each distinct job is made once, whoever asks for it."""
+    """Collects arms and jobs of one tier; each distinct job is made once, whoever asks for it.
+
+    `misspelt` are the arms whose module looks misspelt, with what was meant.
+    """
 
     registry: Registry
     tier_name: str
@@ -47,6 +50,7 @@ class Builder:
     arms: dict[tuple[str, ...], Arm] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     blocked: dict[str, Job] = field(default_factory=dict)
+    misspelt: dict[tuple[str, ...], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.tier = self.registry.tier(self.tier_name)
@@ -145,6 +149,8 @@ class Builder:
         known = self.arms.get(arm.key)
         if known is None or len(known.seeds) < len(seeds):
             self.arms[arm.key] = arm
+        if self.resolver.misspelt(resolved):
+            self.misspelt[arm.key] = str(reason)
 
     def _resolve(self, algo: Algo, task: str, overrides: Overrides, where: str) -> Resolved:
         key = (algo.name, task, repr(sorted(overrides.items())))

@@ -17,7 +17,7 @@ from typing import Any
 
 from paper_tables.algorithms import Overrides
 from paper_tables.build import Builder, Wanted
-from paper_tables.errors import PlanError, unknown
+from paper_tables.errors import PlanError, check_cells, unknown
 from paper_tables.schema import PaperFile, Selection
 
 CLAIMS_FILE = "claims.csv"
@@ -55,7 +55,9 @@ def parse_arm(text: str, where: str) -> ArmPattern:
     """
     match = _ARM.match(text.strip())
     if not match:
-        raise PlanError(f"{where}: '{text}' is not an arm (algo or algo[key=value])")
+        raise PlanError(
+            f"{where}: '{text}' is not an arm (algo or algo[key=value]; blanks around >, >=, / and =)"
+        )
     pairs = [item.partition("=") for item in (match[2] or "").split(",") if item]
     if not all(separator and value for _, separator, value in pairs):
         raise PlanError(f"{where}: '{text}' needs key=value inside the brackets")
@@ -100,8 +102,11 @@ def _read(path: Path) -> list[_Row]:
         for column in COLUMNS:
             if column not in (reader.fieldnames or ()):
                 raise PlanError(f"{path}: there is no column '{column}'")
-        # A line with too few fields is the analysis' to report.
-        return [_Row.parse({name: row[name] or "" for name in COLUMNS}, path) for row in reader]
+        rows = []
+        for row in reader:
+            check_cells(row, f"{path}: {row['id']}")
+            rows.append(_Row.parse(row, path))
+        return rows
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class PlanError(ValueError):
@@ -17,6 +17,21 @@ def unknown(where: str, kind: str, name: str, known: Iterable[str]) -> PlanError
     close = difflib.get_close_matches(name, choices, n=1, cutoff=0.0)
     hint = f"; nearest: '{close[0]}'" if close else "; none is declared"
     return PlanError(f"{where}: unknown {kind} '{name}'{hint}")
+
+
+def check_cells(row: Mapping[str | None, str | list[str] | None], where: str) -> None:
+    """Check that a line of a CSV file, as `csv.DictReader` gives it, has a cell for each column.
+
+    Raises:
+        PlanError: it has more or fewer; every other message about it would be of a wrong cell.
+    """
+    wanted = sum(key is not None for key in row)
+    found = sum(value is not None for key, value in row.items() if key is not None)
+    found += len(row.get(None) or ())
+    if found > wanted:
+        raise PlanError(f"{where}: {found} cells, wanted {wanted}; put cells with commas in quotes")
+    if found < wanted:
+        raise PlanError(f"{where}: {found} cells, wanted {wanted}; an empty cell needs its comma")
 
 
 def is_pattern(text: str) -> bool:

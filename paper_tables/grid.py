@@ -82,13 +82,28 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """All arms of one tier, the jobs to run, and the declared jobs that cannot run yet."""
+    """All arms of one tier, the jobs to run, and the declared jobs that cannot run yet.
+
+    `misspelt` says of every arm that a misspelt module seems to keep from running what was meant.
+    """
 
     tier: str
     settings: Tier
     arms: tuple[Arm, ...]
     jobs: Mapping[str, Job]
     blocked: Mapping[str, Job]
+    misspelt: tuple[str, ...] = ()
+
+    @property
+    def warning(self) -> str | None:
+        """One line on arms that a misspelt module keeps from running; methods only declared need none."""
+        if not self.misspelt:
+            return None
+        arms = f"{len(self.misspelt)} arm{'s' if len(self.misspelt) > 1 else ''}"
+        return (
+            f"tier {self.tier}: {arms} cannot run ({'; '.join(dict.fromkeys(self.misspelt))}); "
+            f"see: python -m paper_tables.plan --tier {self.tier} --missing"
+        )
 
     def results(
         self, paper: str | None = None, experiment: str | None = None, axis: str | None = None

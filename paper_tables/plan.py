@@ -81,7 +81,8 @@ def make_plan(
                 builder.add(wanted)
     check_claims(builder, (files[name] for name in files if name in kept), folder)
     blocked = {path: job for path, job in builder.blocked.items() if path not in builder.jobs}
-    return Plan(tier, builder.tier, tuple(builder.arms.values()), builder.jobs, blocked)
+    arms, misspelt = tuple(builder.arms.values()), tuple(builder.misspelt.values())
+    return Plan(tier, builder.tier, arms, builder.jobs, blocked, misspelt)
 
 
 if __name__ == "__main__":

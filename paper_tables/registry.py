@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
+import re
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,11 @@ from paper_tables.schema import (
     read_model,
 )
 from paper_tables.yamlio import read_yaml
+
+#: Likeness of two names from which one is taken for a misspelling of the other (cql and bcq: 0.67,
+#: mopo and mbpo: 0.75).
+NEARLY_THE_SAME = 0.8
+_CLASS = re.compile(r"^class (\w+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,7 @@ class Registry:
     tiers: Mapping[str, Tier]
     generators: Mapping[str, Mapping[str, KeySpec]]
     module_roots: tuple[Path, ...]
+    _read_packages: dict[Path, dict[Path, list[str]]] = field(default_factory=dict)
 
     def algo(self, name: str, where: str) -> Algo:
         """The algorithm called `name`, or an error with the nearest one."""
@@ -71,6 +79,33 @@ class Registry:
             if (root / module).is_file() or (root / relative / "__init__.py").is_file():
                 return None
         return str(module)
+
+    def likely_module(self, implementation: str) -> str | None:
+        """The file that an absent `module:Class` seems to mean, None where nothing is like it.
+
+        That is one with a class of this name, or one beside it with nearly the same name.
+        """
+        module, _, name = implementation.partition(":")
+        package, *_, stem = module.split(".")
+        root = next((root for root in self.module_roots if (root / package).is_dir()), None)
+        if root is None:
+            return None
+        classes = self._classes(root / package)
+        found = [file for file, names in classes.items() if name in names]
+        folder = root / Path(*module.split(".")[:-1])
+        beside = {file.stem: file for file in classes if file.parent == folder}
+        close = difflib.get_close_matches(stem, beside, n=1, cutoff=NEARLY_THE_SAME)
+        likely = next(iter([*found, *(beside[other] for other in close)]), None)
+        return str(likely.relative_to(root)) if likely else None
+
+    def _classes(self, package: Path) -> dict[Path, list[str]]:
+        """Classes of each file below `package`, read once, as text: nothing is imported."""
+        if package not in self._read_packages:
+            self._read_packages[package] = {
+                file: _CLASS.findall(file.read_text("utf-8"))
+                for file in sorted(package.rglob("*.py"))
+            }
+        return self._read_packages[package]
 
 
 def read_tasks(path: Path) -> dict[str, Task]:

@@ -233,9 +233,9 @@ class Resolver:
 
     def reason_missing(self, arm: Resolved) -> str | None:
         """Why an arm cannot run yet (a module or a generator is not there), or None."""
-        parts = {
-            part.algo.name: part.algo.file.implementation for part in (arm, *arm.fits.values())
-        }
+        if meant := self.misspelt(arm):
+            return meant
+        parts = {part.algo.name: part.algo.file.implementation for part in _with_fits(arm)}
         if arm.task.implementation:
             parts[f"task {arm.task.name}"] = arm.task.implementation
         local, data = arm.task.local, arm.spec["data"]
@@ -248,7 +248,19 @@ class Resolver:
             return None
         return self.data.missing(arm.task, arm.data)
 
+    def misspelt(self, arm: Resolved) -> str | None:
+        """That an algorithm's module does not exist while one that it seems to mean does, or None."""
+        for part in _with_fits(arm):
+            module = part.algo.file.implementation
+            if (file := self._missing(module)) and (meant := self.registry.likely_module(module)):
+                return f"{part.algo.name}: {file} does not exist; did you mean {meant}?"
+        return None
+
     def _missing(self, implementation: str) -> str | None:
         if implementation not in self._files:
             self._files[implementation] = self.registry.missing_module(implementation)
         return self._files[implementation]
+
+
+def _with_fits(arm: Resolved) -> tuple[Resolved, ...]:
+    return (arm, *arm.fits.values())

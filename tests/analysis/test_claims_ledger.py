@@ -222,7 +222,9 @@ def test_the_ledger_is_written_with_one_line_a_claim(standard: Bench) -> None:
         ({"kind": "threshold", "arms": "bcq", "value": "high"}, "needs a value such as >0.5"),
         ({"margin": "some"}, "margin 'some' is not a number"),
         ({"judged_on": "quick"}, "is not tier=experiment"),
-        ({"judged_on": "soon=table3"}, "is not tier=experiment"),
+        ({"judged_on": "quik=table3"}, "judged_on: unknown tier 'quik'; nearest: 'quick'"),
+        ({"minimum_tier": "papers"}, "minimum_tier: unknown tier 'papers'; nearest: 'paper'"),
+        ({"arms": "romi_bcq>bcq"}, "is not an arm (algo or algo[key=value]; blanks around >, "),
         ({"minimum_tier": "paper"}, "not the first tier of judged_on"),
         ({"contradicted": "maybe"}, "contradicted must be one of"),
     ],
@@ -234,6 +236,23 @@ def test_claims_that_cannot_be_judged_as_written(
         claim(tmp_path, **fields)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("backward imagination helps", "it helps, somewhat", "15 cells, wanted 14; put cells with"),
+        ("X1,", "X1", "13 cells, wanted 14; an empty cell needs its comma"),
+    ],
+)
+def test_a_line_with_a_wrong_number_of_cells(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    claim(tmp_path)
+    path = tmp_path / "one.csv"
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(AnalysisError, match=f"one.csv: X1.*: {message}"):
+        read_claims(path, "romi", TIERS)
 
 
 def test_ids_are_unique_and_columns_complete(tmp_path: Path) -> None:

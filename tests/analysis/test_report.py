@@ -95,6 +95,18 @@ def test_missing_runs_are_named_in_the_summary(standard: Bench) -> None:
     assert "missing: fomi_bcq" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
+def test_arms_that_cannot_run_are_listed_with_the_reason(standard: Bench) -> None:
+    reason = "fomi_bcq is declared, not implemented (algos/offline/fomi.py does not exist)"
+    for horizon in (1, 5):
+        standard.arm("fomi_bcq", None, overrides={"horizon": horizon}, reason=reason)
+    text = report.write_report(standard.space, standard.results())
+    assert "6 runs finished, 0 failed, 0 missing" in text
+    assert f"## Missing\n\n- {reason}: 2 arms\n" in text
+    console = Console(file=io.StringIO(), width=160, force_terminal=False)
+    summary.show(summary.read_summary(standard.space, standard.results()), console)
+    assert f"missing: {reason}: 2 arms" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
 def test_many_missing_arms_are_counted(standard: Bench) -> None:
     for horizon in range(8):
         standard.arm("romi_bcq", None, overrides={"horizon": horizon}, seeds=(0,))

@@ -14,6 +14,7 @@ from result_sets import CHECKOUT, MEDIUM, TIERS, UMAZE, Bench, failed_run, run, 
 from scipy import stats
 
 from analysis import claims, labels, render, report
+from analysis.errors import AnalysisError
 from analysis.layout import Line, Section, TableLayout, read_layout
 from analysis.published import Published, Value, read_published, summary_sd
 from analysis.statistics import Interval, t_interval
@@ -265,6 +266,14 @@ def test_published_numbers_of_romi() -> None:
     pattern = published.find("7", "maze2d-umaze-dense-v1", "eta", algo="romi", cell="base")
     assert pattern is not None
     assert pattern.mean == 0.7
+
+
+def test_a_published_line_with_a_cell_too_many_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "reference.csv"
+    header, first = (ROMI / "reference.csv").read_text().splitlines()[:2]
+    path.write_text(f"{header}\n{first}\n{first},more\n")
+    with pytest.raises(AnalysisError, match=r"reference.csv:3: 12 cells, wanted 11; put cells"):
+        read_published(path)
 
 
 def test_only_known_spreads_become_standard_deviations() -> None:

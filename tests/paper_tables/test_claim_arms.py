@@ -72,6 +72,9 @@ def test_declared_arms_pass(project: Any, row: str) -> None:
             "A7: judged_on: unknown experiment 'mane'; nearest: 'main'",
         ),
         ("A7,Learner,maze-a,tiny=main,", "A7: 'Learner' is not an arm"),
+        ("A7,learner>imaginer,maze-a,tiny=main,", "blanks around >, >=, / and ="),
+        ("A7,learner[rate=1,clip=true],maze-a,tiny=main,", "A7: 6 cells, wanted 5; put cells with"),
+        ("A7,learner,maze-a", "A7: 3 cells, wanted 5; an empty cell needs its comma"),
         ("A7,learner[rate],maze-a,tiny=main,", "A7: 'learner[rate]' needs key=value"),
     ],
 )

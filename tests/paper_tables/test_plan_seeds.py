@@ -13,6 +13,7 @@ import yaml
 from paper_tables.digest import sha256
 from paper_tables.errors import PlanError
 from paper_tables.plan import make_plan
+from paper_tables.registry import read_registry
 
 TIERS = "config/tiers.yaml"
 PAPER = "paper_tables/made/experiments.yaml"
@@ -153,6 +154,43 @@ def test_missing_modules_are_declared_not_implemented(project: Any) -> None:
     assert {job.spec.get("algo") for job in plan.blocked.values()} == {"imaginer", "model"}
     (project.root / "envs/maze.py").unlink()
     assert {a.status for a in project.plan().arms} == {"not implemented"}
+
+
+@pytest.mark.parametrize(
+    ("module", "text", "file"),
+    [
+        ("algos.imaginr:Imaginer", "", "algos/imaginr.py"),  # nearly the same name
+        ("algos.new.way:Imaginer", "class Imaginer:\n", "algos/new/way.py"),  # the same class
+    ],
+)
+def test_a_module_that_looks_misspelt_is_told(
+    project: Any, module: str, text: str, file: str
+) -> None:
+    project.write("algos/imaginer.py", text)
+    project.edit("config/algos/imaginer.yaml", lambda c: c.update(implementation=module))
+    plan = project.plan()
+    reason = f"imaginer: {file} does not exist; did you mean algos/imaginer.py?"
+    late = [arm for arm in plan.arms if arm.reason]
+    assert {(arm.algo, arm.status, arm.reason) for arm in late} == {
+        ("imaginer", "not implemented", reason)
+    }
+    assert plan.warning == (
+        f"tier tiny: {len(late)} arms cannot run ({reason}); "
+        "see: python -m paper_tables.plan --tier tiny --missing"
+    )
+
+
+def test_a_method_that_is_only_declared_is_no_warning(project: Any) -> None:
+    (project.root / "algos/imaginer.py").unlink()
+    plan = project.plan()
+    assert any(arm.reason for arm in plan.arms) and plan.warning is None
+
+
+def test_no_method_of_the_papers_looks_misspelt() -> None:
+    registry = read_registry(ROOT / "config", ROOT)
+    modules = {algo.file.implementation for algo in registry.algos.values()}
+    missing = [module for module in modules if registry.missing_module(module)]
+    assert [(m, registry.likely_module(m)) for m in missing if registry.likely_module(m)] == []
 
 
 def test_core_seconds_are_updates_times_rate(project: Any) -> None:

@@ -36,6 +36,18 @@ def test_a_tier_is_a_target_whatever_the_configured_tier(fresh: Any) -> None:
     assert {output.split("/")[1] for rule, output in planned if rule == "train"} == {"other"}
 
 
+def test_a_misspelt_module_is_one_line_on_standard_error(fresh: Any) -> None:
+    command = ("-n", "--quiet", "all", "--config", "tier=tiny")
+    assert "warning" not in fresh.snakemake(*command).stderr
+    module = {"implementation": "algos.offline.bgc:BCQ"}
+    fresh.edit("config/algos/bcq.yaml", lambda c: c.update(module))
+    done = fresh.snakemake(*command)
+    found = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
+    assert (done.returncode, len(found)) == (0, 1)
+    assert "tier tiny: 1 arm cannot run (bcq: algos/offline/bgc.py does not exist; " in found[0]
+    assert "warning" not in done.stdout
+
+
 def test_a_single_table_or_result_can_be_asked_for(done: Any) -> None:
     (done.root / "results/tiny/tables/romi/table3.md").unlink()
     assert done.planned("results/tiny/tables/romi/table3.md") == {
