@@ -12,8 +12,10 @@ Columns, besides `id`, `claim` (in our words), `source`, `metric`, `protocol` an
   (`increasing`, `decreasing`) or an arm, by kind: see `analysis.claim_checks`.
 * `margin`: in units of the metric; the least difference that counts (greater) or the largest loss
   that is forgiven (not_less) or the half-width of equality (equivalent). Fixed before any run.
-* `judged_on`: `tier=experiment[+experiment][:direction]` with `;`; an entry holds from its tier upwards. With
-  `:direction` only the sign is judged (reduced networks or budget).
+* `judged_on`: `tier=experiment[+experiment][:direction]` with `;`; an entry holds from its tier upwards, but
+  in a tier with `judged: listed` only for the tier it names. With `:direction` only the sign is judged: it is
+  declared for reduced networks or budgets, not derived from them.
+* `minimum_tier`: the first tier of `judged_on`; smaller ones say that their budget is too small.
 * `note`: free text; `qualifies ID` makes the claim a control that is printed beside the claim ID.
 * `contradicted`: whether the paper's own numbers speak against it: `no`, `partly`, `yes`.
 """

@@ -19,10 +19,17 @@ KeyType = Literal["int", "float", "bool", "str", "choice", "list[int]", "list[fl
 Judged = Literal["none", "listed", "all"]
 DataSource = Literal["local", "d4rl", "file"]
 Positive = Annotated[int, Field(ge=1)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+_NAME = r"^[a-z0-9_]+$"
+Name = Annotated[str, Field(pattern=_NAME)]
 
 _PYTHON_TYPES: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
 _UNION_TAGS = ("Selection", "list[Selection]")
+_IMPLEMENTATION = r"^[a-z_][a-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$"
+#: What a text that fits no such pattern must be.
+_PATTERNS = {
+    _NAME: "a name of small letters, digits and _",
+    _IMPLEMENTATION: "module:Class, as in algos.offline.bc:BC",
+}
 _PLAIN = re.compile(r"^[A-Za-z0-9_.+-]+$")
 
 
@@ -184,7 +191,7 @@ class AlgoFile(Strict):
     algo: Name
     title: str
     stage: Literal["train", "fit"]
-    implementation: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$")]
+    implementation: Annotated[str, Field(pattern=_IMPLEMENTATION)]
     version: Positive
     source: str
     online: bool = False
@@ -337,7 +344,24 @@ def parse(model: type[Model], content: Any, where: str) -> Model:
     if first["type"] == "extra_forbidden":
         place = f"{where}: {'.'.join(steps[:-1])}" if steps[:-1] else where
         raise unknown(place, "key", steps[-1], _fields_at(model, first["loc"][:-1]))
-    raise PlanError(f"{where}: {'.'.join(steps)}: {first['msg']}".replace("\n", " "))
+    wrong = _wanted_form(model, first) or first["msg"]
+    raise PlanError(f"{where}: {'.'.join(steps)}: {wrong}".replace("\n", " "))
+
+
+def _wanted_form(model: type[BaseModel], error: Mapping[str, Any]) -> str | None:
+    """What a key of a wrong form must look like; None where pydantic's own words say it."""
+    value = error["input"]
+    if error["type"] == "string_pattern_mismatch":
+        wanted = _PATTERNS.get(error["ctx"]["pattern"])
+        return f"{value!r} must be {wanted}" if wanted else None
+    if error["type"] == "list_type":
+        return f"{value!r} must be a list, as in [{value}]"
+    if error["type"] == "model_type":
+        fields = sorted(_fields_at(model, error["loc"]))
+        return f"{value!r} must be a mapping, as in {{{', '.join(f'{f}: ..' for f in fields)}}}"
+    if error["type"] == "dict_type":
+        return f"{value!r} must be a mapping, as in {{name: value}}"
+    return None
 
 
 def read_model(model: type[Model], path: Path) -> Model:

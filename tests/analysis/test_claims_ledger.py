@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -253,6 +254,20 @@ def test_a_line_with_a_wrong_number_of_cells(
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(AnalysisError, match=f"one.csv: X1.*: {message}"):
         read_claims(path, "romi", TIERS)
+
+
+def test_the_command_checks_the_file_before_any_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config").symlink_to(CHECKOUT / "config")
+    shutil.copytree(CHECKOUT / "paper_tables", tmp_path / "paper_tables")
+    path = tmp_path / "paper_tables/suite/claims.csv"
+    command = ["--tier", "hour", "--root", str(tmp_path)]
+    assert claims.main(command) == 2
+    assert "no results of tier 'hour'" in capsys.readouterr().err
+    path.write_text(path.read_text().replace(",hour=", ",huor=", 1))
+    assert claims.main(command) == 2
+    assert "judged_on: unknown tier 'huor'; nearest: 'hour'" in capsys.readouterr().err
 
 
 def test_ids_are_unique_and_columns_complete(tmp_path: Path) -> None:

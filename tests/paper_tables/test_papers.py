@@ -7,19 +7,24 @@ import fnmatch
 import functools
 import itertools
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
+from analysis.claim_file import COLUMNS as CLAIM_COLUMNS
 from analysis.claim_file import Claim, read_claims
 from analysis.evidence import find
 from analysis.layout import Known, Layout, experiment_of, read_layout
 from analysis.load import ArmResult, Results
+from analysis.published import COLUMNS as REFERENCE_COLUMNS
 from analysis.published import Published, read_published
 from paper_tables.claim_arms import ArmPattern
 from paper_tables.plan import Arm, Plan, make_plan
 from paper_tables.registry import read_papers, read_registry
+from paper_tables.schema import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "paper_tables"
@@ -158,6 +163,17 @@ def test_claims_against_the_papers_own_numbers_are_flagged(paper: str) -> None:
         holds = sum(gap > 0 for gap in found) >= wanted
         assert holds or claim.contradicted != "no", (claim.id, found)
         assert not holds or claim.contradicted != "yes", (claim.id, found)
+
+
+def test_the_guide_to_a_papers_files_names_every_column_and_a_table_that_is_read() -> None:
+    guide = (ROOT / "docs/results.md").read_text(encoding="utf-8").partition("## Adding a claim")[2]
+    _, claim_part, reference_part, table_part = re.split(r"^\*\*`\w+\.\w+`\*\*", guide, flags=re.M)
+    for text, columns in ((claim_part, CLAIM_COLUMNS), (reference_part, REFERENCE_COLUMNS)):
+        cells = [line.split(" | ")[0] for line in text.splitlines() if line.startswith("| `")]
+        assert sorted(re.findall(r"`(\w+)`", " ".join(cells))) == sorted(columns)
+    example = yaml.safe_load(table_part.partition("```yaml")[2].partition("```")[0])
+    known = Known(REGISTRY.algos, REGISTRY.tasks, PAPERS["bmil"].experiments)
+    known.check(parse(Layout, example, "docs/results.md"), ROOT / "docs/results.md")
 
 
 # --- BMIL -------------------------------------------------------------------------------------

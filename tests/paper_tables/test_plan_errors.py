@@ -219,6 +219,36 @@ MISTAKES: dict[str, tuple[str, Callable[[Any], None], list[str]]] = {
         lambda c: c.update(titel="x"),
         [LEARNER, "key 'titel'", "'title'"],
     ),
+    "implementation without a class": (
+        LEARNER,
+        lambda c: c.update(implementation="algos.learner.Learner"),
+        [f"{LEARNER}: implementation: 'algos.learner.Learner' must be module:Class, as in algos."],
+    ),
+    "number for a mapping": (
+        LEARNER,
+        lambda c: c.update(runs_per_job=3),
+        [f"{LEARNER}: runs_per_job: 3 must be a mapping, as in {{cpu: .., cuda: ..}}"],
+    ),
+    "name for a list": (
+        PAPER,
+        arms({"algorithms": "learner"}),
+        [PAPER, "main.arms.0.algorithms: 'learner' must be a list, as in [learner]"],
+    ),
+    "name of a selection for a list": (
+        TIERS,
+        tiny(experiments={"made/main": {"tasks": "maze-a"}}),
+        [TIERS, "experiments.made/main.tasks: 'maze-a' must be a list, as in [maze-a]"],
+    ),
+    "name for a mapping of names": (
+        PAPER,
+        arms({"algorithms": ["learner"], "set": "rate"}),
+        [PAPER, "main.arms.0.set: 'rate' must be a mapping, as in {name: value}"],
+    ),
+    "name with capitals": (
+        LEARNER,
+        lambda c: c.update(algo="Learner"),
+        [f"{LEARNER}: algo: 'Learner' must be a name of small letters, digits and _"],
+    ),
     "key of a key": (
         LEARNER,
         lambda c: c["keys"]["rate"].update(defualt=1.0),
