@@ -232,6 +232,12 @@ def markdown(summary: Summary) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _outdated(summary: Summary, space: Workspace) -> bool:
+    """Whether the last report wrote another page than its files and the runs now make."""
+    page = space.root / TierPaths(space.tier).summary
+    return not page.is_file() or page.read_text(encoding="utf-8") != markdown(summary)
+
+
 def show(summary: Summary, console: Console) -> None:
     """The page on a terminal."""
     console.print(f"[bold]Results of tier {summary.tier}[/bold]: {summary.title}")
@@ -270,6 +276,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def run(space: Workspace) -> None:
         summary = read_summary(space, space.load())
+        if not space.restricted and _outdated(summary, space):
+            print(
+                "warning: tables and verdicts are those of the last report, which runs or plan have left "
+                f"behind; make it again with: python -m analysis.report --tier {space.tier}",
+                file=sys.stderr,
+            )
         if sys.stdout.isatty():
             show(summary, Console())
         else:

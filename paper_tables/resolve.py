@@ -152,6 +152,7 @@ class Resolver:
     root: Path = Path()
     _fits: dict[tuple[str, str, str], Resolved] = field(default_factory=dict)
     _files: dict[str, str | None] = field(default_factory=dict)
+    _meant: dict[str, str | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.tier = self.registry.tier(self.tier_name)
@@ -252,8 +253,11 @@ class Resolver:
         """That an algorithm's module does not exist while one that it seems to mean does, or None."""
         for part in _with_fits(arm):
             module = part.algo.file.implementation
-            if (file := self._missing(module)) and (meant := self.registry.likely_module(module)):
-                return f"{part.algo.name}: {file} does not exist; did you mean {meant}?"
+            if file := self._missing(module):
+                if module not in self._meant:
+                    self._meant[module] = self.registry.likely_module(module)
+                if meant := self._meant[module]:
+                    return f"{part.algo.name}: {file} does not exist; did you mean {meant}?"
         return None
 
     def _missing(self, implementation: str) -> str | None:

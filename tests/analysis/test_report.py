@@ -77,6 +77,19 @@ def test_summary_before_the_report_says_what_to_run(standard: Bench) -> None:
         summary.read_summary(standard.space, standard.results())
 
 
+def test_a_summary_whose_plan_has_changed_asks_for_the_report(
+    written: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("analysis.workspace.from_options", lambda *_: written.space)
+    assert summary.main(["--tier", "quick"]) == 0
+    assert capsys.readouterr().err == ""
+    written.arms.pop()
+    assert summary.main(["--tier", "quick"]) == 0
+    found = capsys.readouterr()
+    assert "3 runs finished" in found.out and "ROMI-BCQ" in found.out
+    assert "python -m analysis.report --tier quick" in found.err and found.err.count("\n") == 1
+
+
 def test_failed_runs_are_named_in_the_summary(bench: Bench) -> None:
     bench.arm("bcq", [run(0, 1.0), failed_run(1), run(2, 3.0)])
     text = report.write_report(bench.space, bench.results())
