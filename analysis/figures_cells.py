@@ -51,10 +51,9 @@ def success_by_cell(
     if not found.panels:
         return None
     text = (
-        f"Colour and numbers: share of {_starts_a_cell(found.panels)} starts a cell that succeed, mean over all runs; "
-        "grey: "
-        "walls; S, G: start of the demonstrations and goal. Titles: mean over cells and runs ± "
-        "half-width of the 95 % t interval over runs."
+        f"Colour and numbers: share of {_starts_a_cell(found.panels)} starts a cell that succeed, "
+        "mean over all runs; grey: walls; S, G: start of the demonstrations and goal. Titles: mean "
+        "over cells and runs ± half-width of the 95 % t interval over runs."
     )
     return draw_cells(found.panels, found.caption(space, text))
 
