@@ -147,14 +147,13 @@ class ValueFit:
     ) -> None:
         self.config, self.layout, self.seeds = config, layout, seeds
         self.displaced = config.displaced(layout.observation_dim)
-        rewards = [demonstrations.batch(run).reward for run in range(len(seeds))]
-        if config.end_at_zero_reward and any(bool((each > 0.0).any()) for each in rewards):
+        batches = [demonstrations.batch(run) for run in range(len(seeds))]
+        if config.end_at_zero_reward and any(bool((each.reward > 0.0).any()) for each in batches):
             raise SpecError(
                 "end_at_zero_reward: some demonstrated rewards are above 0; it is for tasks where each step costs "
                 "until success, and would part all steps before a reward from it"
             )
-        observations = [demonstrations.batch(run).observation for run in range(len(seeds))]
-        mean = torch.stack([each.double().mean(dim=0).float() for each in observations])
+        mean = torch.stack([each.observation.double().mean(dim=0).float() for each in batches])
         deviation = torch.stack([demonstrations.deviation(run)[0] for run in range(len(seeds))])
         network = ValueNetwork(layout.observation_dim, config.value_hidden, mean, deviation, seeds)
         self.network = network.to(device)
