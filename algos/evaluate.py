@@ -18,12 +18,19 @@ import torch
 
 from algos import jobs
 from algos.core import checkpoint, files, machine
+from algos.core.loop import Failed
 from algos.core.progress import reported
 from algos.core.records import Kinds, RecordError, check_entries, read_record
 from algos.core.spec import JobSpec, SpecError
 from algos.evaluation import Episodes, run_episodes, summarise
 from algos.merge import AGAIN, GIVEN_STARTS, NO_RUN, RUN
-from algos.robustness import describe, displaced_outcomes, summarise_starts, train_success
+from algos.robustness import (
+    Outcomes,
+    describe,
+    displaced_outcomes,
+    summarise_starts,
+    train_success,
+)
 from algos.train import build_learner, imitates, no_data, robustness_config
 from envs.batch import make_batch
 from envs.starts import displaced_starts, read_starts
@@ -78,11 +85,11 @@ def _displaced(
         for seed, found, path, success in zip(
             spec.seeds, outcomes, record["paths"], trained, strict=True
         )
-        if found is not None and success is not None
+        if isinstance(found, Outcomes) and success is not None
     ]
-    known = [found for found in outcomes if found is not None]
+    known = [found for found in outcomes if isinstance(found, Outcomes)]
     listed = describe(starts, known[0].place) if known else {}
-    return {**_protocol(given), "starts": listed, "runs": runs}
+    return {**_protocol(given), "starts": listed, "runs": runs, **_failures(spec, outcomes)}
 
 
 def _protocol(given: Path | None) -> dict[str, Any]:
@@ -111,7 +118,19 @@ def _stratified(record: dict[str, Any], spec: JobSpec, learner: Any) -> dict[str
         if isinstance(each, Episodes)
     ]
     protocol = {"protocol": "stratified", "episodes_per_start": EPISODES_PER_START}
-    return {**protocol, "runs": runs}
+    return {**protocol, "runs": runs, **_failures(spec, found)}
+
+
+def _failures(spec: JobSpec, found: Sequence[object]) -> dict[str, Any]:
+    """Runs whose policies broke while they were judged, for the record and the log; nothing where none did."""
+    failures = [
+        {"seed": seed, "reason": each.reason}
+        for seed, each in zip(spec.seeds, found, strict=True)
+        if isinstance(each, Failed)
+    ]
+    for failure in failures:
+        files.tell(f"seed {failure['seed']}: not judged: {failure['reason']}")
+    return {"failures": failures} if failures else {}
 
 
 def load_run(folder: Path, device: torch.device) -> tuple[dict[str, Any], JobSpec, Any]:
@@ -131,7 +150,14 @@ def load_run(folder: Path, device: torch.device) -> tuple[dict[str, Any], JobSpe
     if imitates(spec):
         _check_paths(path, record.get("paths"), len(spec.seeds))
     learner = build_learner(spec, no_data(spec), device)
-    learner.restore_policy(checkpoint.load(folder / "policy.safetensors", NO_RUN))
+    policy = folder / "policy.safetensors"
+    tensors = checkpoint.load(policy, NO_RUN)
+    try:
+        learner.restore_policy(tensors)
+    except (KeyError, RuntimeError):
+        raise checkpoint.CheckpointError(
+            f"{policy}: holds other networks than {RUN} beside it describes; {AGAIN}"
+        ) from None
     return record, spec, learner
 
 

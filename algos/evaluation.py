@@ -46,7 +46,7 @@ class Episodes:
         reward: ``[T, N]``, 0 after the end.
         in_goal: ``[T, N]``, whether the state reached lies in the goal; False after the end.
         running: ``[T, N]``, whether the episode was still running before the step.
-        start_value: ``[N]``, the critic's value of the first state and action (0 without a critic).
+        start_value: ``[N]``, the critic's value of the first state and action (NaN without a critic).
         start_names: start cells in the order of the environments.
         observation: ``[T + 1, N, S]``, the states visited; those after the end mean nothing.
     """

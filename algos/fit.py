@@ -11,7 +11,7 @@ from typing import Any
 
 from algos import jobs
 from algos.core.loop import Loop
-from algos.core.spec import implementation
+from algos.core.spec import JobSpec, SpecError, implementation
 from algos.data import RunData, declared_data, layout_of, load_runs
 
 
@@ -24,6 +24,7 @@ def fit(argv: Sequence[str] | None = None) -> None:
 def _fit(job: jobs.Job) -> None:
     kind = implementation(job.spec.implementation)
     config = job.spec.build(kind.Config)
+    _declared_rows(job.spec)  # before files are read
     data = load_runs(job.data, job.spec, config.include_terminal, job.device)
     inputs = jobs.fingerprint(job, data)
     state = jobs.finished_state(job, inputs) or _train(job, kind, config, data, inputs)
@@ -39,7 +40,7 @@ def _train(job: jobs.Job, kind: Any, config: Any, data: list[RunData], inputs: s
         [run.rows for run in data],
         layout_of(spec.task),
         spec.seeds,
-        declared_data(spec)["transitions"],
+        _declared_rows(spec),
         spec.precision,
     )
     loop = Loop(
@@ -57,6 +58,21 @@ def _train(job: jobs.Job, kind: Any, config: Any, data: list[RunData], inputs: s
     tensors, summaries = learner.result()
     extra = {"summaries": summaries, "data": jobs.infos(spec, data)}
     return jobs.keep_finished(job, inputs, history, tensors, extra)
+
+
+def _declared_rows(spec: JobSpec) -> int:
+    """Transitions that the spec's data declare; epochs and the hold-out follow them.
+
+    Raises:
+        SpecError: demonstrations, which declare none.
+    """
+    declared: int | None = declared_data(spec)["transitions"]
+    if declared is None:
+        raise SpecError(
+            f"{spec.algo}: data of {spec.task} declare no number of transitions, which epochs and hold-out follow; "
+            "fits take data sets of transitions, not demonstrations"
+        )
+    return declared
 
 
 def _runs(job: jobs.Job, state: Any) -> list[dict[str, Any]]:

@@ -51,14 +51,13 @@ def displaced_outcomes(
     alive: list[bool],
     counter: int,
     advance: Advance = lambda _: None,
-) -> list[Outcomes | None]:
-    """One episode of every living run from each start of the list; None for runs that are dead or fail on the way.
+) -> list[Outcomes | Failed | None]:
+    """One episode of every living run from each start of the list; None for dead runs, `Failed` for those that break.
 
     ``advance`` is told of the steps, starts times the horizon in all.
     """
-    parts: list[list[Outcomes | None]] = []
-    for first in range(0, len(starts), BATCH):
-        state = starts.state[first : first + BATCH]
+    parts: list[list[Outcomes | Failed | None]] = []
+    for number, state in enumerate(batched(starts.state)):
 
         def begin(_: int, env: BatchEnv, state: np.ndarray = state) -> np.ndarray:
             reset_to = env.reset_to  # type: ignore[attr-defined]
@@ -69,7 +68,7 @@ def displaced_outcomes(
             policy,
             starts.task,
             alive=alive,
-            counter=counter + first // BATCH,
+            counter=counter + number,
             episodes=len(state),
             begin=begin,
             advance=advance,
@@ -78,24 +77,35 @@ def displaced_outcomes(
     return [_joined([part[run] for part in parts]) for run in range(len(alive))]
 
 
-def _outcomes(found: Episodes | Failed | None) -> Outcomes | None:
+def _outcomes(found: Episodes | Failed | None) -> Outcomes | Failed | None:
     if not isinstance(found, Episodes):
-        return None
+        return found
     ever = (found.in_goal & found.running).any(axis=0)
     place = found.observation[0, :, :PLACE]
     return Outcomes(found.success(), ever, found.running.sum(axis=0), place)
 
 
-def _joined(parts: list[Outcomes | None]) -> Outcomes | None:
-    known = [part for part in parts if part is not None]
+def _joined(parts: list[Outcomes | Failed | None]) -> Outcomes | Failed | None:
+    known = [part for part in parts if isinstance(part, Outcomes)]
     if len(known) < len(parts):
-        return None
+        return next((part for part in parts if isinstance(part, Failed)), None)
     return Outcomes(
         np.concatenate([part.success for part in known]),
         np.concatenate([part.ever for part in known]),
         np.concatenate([part.steps for part in known]),
         np.concatenate([part.place for part in known]),
     )
+
+
+def batched(rows: np.ndarray) -> list[np.ndarray]:
+    """``rows`` in pieces of at most `BATCH`."""
+    return [rows[first : first + BATCH] for first in range(0, len(rows), BATCH)]
+
+
+def _distance(place: np.ndarray, path: np.ndarray) -> np.ndarray:
+    """From each place ``[M, 2]`` to the nearest of ``path [N, 2]``; ``[M, N, 2]`` numbers in memory."""
+    away: np.ndarray = np.linalg.norm(place[:, None] - path[None], axis=-1).min(axis=1)
+    return away
 
 
 def summarise_starts(found: Outcomes, starts: StartList, path: np.ndarray) -> dict[str, Any]:
@@ -109,7 +119,7 @@ def summarise_starts(found: Outcomes, starts: StartList, path: np.ndarray) -> di
     by_cell = np.array(
         [found.success[starts.cell == cell].mean() for cell in np.unique(starts.cell)]
     )
-    away = np.linalg.norm(found.place[:, None] - path[None], axis=-1).min(axis=1)
+    away = np.concatenate([_distance(place, path) for place in batched(found.place)])
     far = away > np.median(away)
     far_success = found.success[far].mean() if far.any() else found.success.mean()
     near_success = found.success[~far].mean()

@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from envs import loader, storage
+from envs.download import fetch
 from envs.errors import DatasetError, FetchError, TaskError
-from envs.fetch import fetch
 from envs.simulator import mujoco
 from envs.spec import DataSpec, generator_of, local_spec
 from envs.tasks import get_task

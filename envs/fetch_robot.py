@@ -86,12 +86,7 @@ class FetchRobotEnv(gymnasium.Env[Array, NDArray[Any]]):
         """Offsets of the gripper, uniform within 0.15 m on both axes (BMIL's code): ``state [count, 2]`` metres.
 
         The same for all Fetch tasks.
-
-        Raises:
-            TaskError: ``count`` is not positive.
         """
-        if count < 1:
-            raise TaskError(f"task {task.name}: {count} displaced starts; ask for at least 1")
         generator = numpy_generator(seed, "fetch/displaced_starts")
         offset = generator.uniform(-LARGEST_OFFSET, LARGEST_OFFSET, (count, 2))
         return _start_list(task, offset)

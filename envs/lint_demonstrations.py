@@ -1,4 +1,4 @@
-"""Checks of demonstration files: whole episodes, each with a success, and rewards that agree with it."""
+"""Checks of demonstration files: whole episodes without jumps, each with a success, and rewards that agree with it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from envs import terminations
+from envs.mujoco_maze_layouts import TIME_UNIT
 from envs.storage import SUCCESS
 from envs.tasks import Task
 from envs.terminations import FETCH_RADIUS, MUJOCO_MAZE_REWARD
@@ -14,6 +15,10 @@ from envs.terminations import FETCH_RADIUS, MUJOCO_MAZE_REWARD
 #: Families of tasks whose data are demonstrations.
 DEMONSTRATED = ("fetch", "mujoco_maze", "adroit")
 TOLERANCE = 1e-3  # metres, around radius and places
+#: Metres that no step of a demonstration is longer than: about twice what the grippers of our experts go at most,
+#: a point's stride (0.2) and some drift, four times what balls go.
+LONGEST_STEP = {"gripper": 0.1, "point": 0.25, "ball": 0.25}
+TIMED = ("point", "ant")  # their observations end with the time
 
 Problem = tuple[str, str, int | None]
 
@@ -29,6 +34,7 @@ def demonstrations(arrays: Mapping[str, np.ndarray], task: Task) -> Iterator[Pro
         return
     ends = arrays["timeouts"] != 0
     problems = list(_episodes(ends, arrays["terminals"] != 0, task))
+    problems = problems or list(_jumps(arrays["observations"], ends, task))
     yield from problems or _successes(arrays, ends, task)
 
 
@@ -57,6 +63,23 @@ def _episodes(ends: np.ndarray, terminals: np.ndarray, task: Task) -> Iterator[P
             " set timeouts at the ends of episodes",
             int(lengths[:number].sum()),
         )
+
+
+def _jumps(observations: np.ndarray, ends: np.ndarray, task: Task) -> Iterator[Problem]:
+    """States of an episode follow one another: a lost end would make a step of two episodes."""
+    agent = "gripper" if task.domain == "fetch" else task.options.get("agent", "")
+    change = np.diff(observations.astype(np.float64), axis=0)
+    length = np.linalg.norm(change[:, : 3 if agent == "gripper" else 2], axis=1)
+    far = (length > LONGEST_STEP.get(agent, np.inf)) & ~ends[:-1]
+    if far.any():
+        row = int(far.argmax())
+        message = f"the next row is {length[row]:.2g} m away, too far for a step; set timeouts at the ends of episodes"
+        yield "observations", message, row
+        return
+    late = (np.abs(change[:, -1] - TIME_UNIT) > TIME_UNIT / 2) & ~ends[:-1]
+    if agent in TIMED and late.any():
+        message = f"the time (last number) does not rise by {TIME_UNIT:g} to the next row; keep steps in their order"
+        yield "observations", message, int(late.argmax())
 
 
 def _successes(arrays: Mapping[str, np.ndarray], ends: np.ndarray, task: Task) -> Iterator[Problem]:

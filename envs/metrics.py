@@ -48,11 +48,6 @@ def wall_fraction(task: str, observation: np.ndarray) -> float:
     return float(in_wall(task, observation).mean())
 
 
-def goal_fraction(task: str, observation: np.ndarray) -> float:
-    """Share of states ``[.., S]`` that are `in_goal`."""
-    return float(in_goal(task, observation).mean())
-
-
 def longest_stay(inside: np.ndarray, trajectory: np.ndarray) -> int:
     """Most steps in a row that one trajectory spends inside.
 

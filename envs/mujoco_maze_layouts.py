@@ -47,6 +47,8 @@ LAYOUTS: dict[str, tuple[str, ...]] = {
 PAPER_SCALE = {"umaze": 8.0, "room5x11": 4.0, "corridor7x7": 4.0}  # side of a cell, metres
 FARAMA_SCALE = 1.0  # gymnasium-robotics fixes it for its PointMaze
 
+TIME_UNIT = 0.001  # the last number of the paper's observations is this times the step
+
 #: Displaced starts keep this far from a wall that borders their cell (the paper's code, for cells of 8 and of 4);
 #: a quarter of the smaller cell, and as much of gymnasium-robotics' cell.
 START_MARGIN: dict[Frame, float] = {"paper": 1.0, "farama": 0.25}

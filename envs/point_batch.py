@@ -6,13 +6,12 @@ import numpy as np
 
 from envs import terminations
 from envs.batch import BatchStep, Start
-from envs.mujoco_maze_layouts import get_map
+from envs.mujoco_maze_layouts import TIME_UNIT, get_map
 from envs.point_robot import step_points, walls_of
 from envs.tasks import Task
 from envs.terminations import MUJOCO_MAZE_REWARD
 
 START_NOISE = 0.1  # start: every joint U(-0.1, 0.1), every velocity 0.1 N(0, 1) (BMIL's code)
-TIME_UNIT = 0.001  # the last number of an observation is this times the step
 
 
 def training_starts(generator: np.random.Generator, count: int, joints: int) -> np.ndarray:

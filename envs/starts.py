@@ -44,10 +44,13 @@ def displaced_starts(task: str, count: int, seed: int = 0) -> StartList:
     are tuned on other ones.
 
     Raises:
-        TaskError: no such task, or it has no displaced starts.
+        TaskError: no such task, it has no displaced starts, or fewer than one is asked for.
     """
     found = get_task(task)
-    starts: StartList = _implementation(found).displaced_starts(found, count, seed)
+    implementation = _implementation(found)
+    if count < 1:
+        raise TaskError(f"task {task}: {count} displaced starts; ask for at least 1")
+    starts: StartList = implementation.displaced_starts(found, count, seed)
     return starts
 
 
@@ -63,8 +66,12 @@ def read_starts(path: Path, task: str) -> StartList:
     for number, line in _lines(path):
         try:
             place = np.array([[float(line["x"]), float(line["y"])]])
+            if not np.isfinite(place).all():
+                raise ValueError
         except (KeyError, TypeError, ValueError):
-            raise TaskError(f"{path}: line {number}: x and y must be numbers (metres)") from None
+            raise TaskError(
+                f"{path}: line {number}: x and y must be finite numbers (metres)"
+            ) from None
         try:
             one: StartList = implementation.starts_at(found, place)
         except TaskError as error:

@@ -46,16 +46,10 @@ def mujoco_umaze(observation: Any, xp: Any) -> Any:
     return (observation[..., 0] <= x_max) & (observation[..., 1] >= y_min)
 
 
-def mujoco_maze(observation: Any, xp: Any, goal: tuple[float, float]) -> Any:
-    """Within 0.6 of the goal."""
+def within(observation: Any, xp: Any, goal: tuple[float, float], radius: float) -> Any:
+    """Within ``radius`` of the goal, both in metres."""
     dx, dy = observation[..., 0] - goal[0], observation[..., 1] - goal[1]
-    return xp.sqrt(dx * dx + dy * dy) <= MUJOCO_MAZE_RADIUS
-
-
-def farama_maze(observation: Any, xp: Any, goal: tuple[float, float]) -> Any:
-    """Within 0.45 of the goal."""
-    dx, dy = observation[..., 0] - goal[0], observation[..., 1] - goal[1]
-    return xp.sqrt(dx * dx + dy * dy) <= FARAMA_MAZE_RADIUS
+    return xp.sqrt(dx * dx + dy * dy) <= radius
 
 
 def relocate(observation: Any, xp: Any) -> Any:
@@ -83,29 +77,21 @@ def walker2d(observation: Any, xp: Any) -> Any:
     return ~((height > low) & (height < high) & (xp.abs(angle) < WALKER_ANGLE))
 
 
-def antmaze(observation: Any, xp: Any, goal: tuple[float, float]) -> Any:
-    """Within 0.5 m of the goal."""
-    dx, dy = observation[..., 0] - goal[0], observation[..., 1] - goal[1]
-    return xp.sqrt(dx * dx + dy * dy) <= ANTMAZE_RADIUS
-
-
+_MAZES = {
+    "mujoco_maze": (MUJOCO_MAZE_GOALS, MUJOCO_MAZE_RADIUS),
+    "farama_maze": (FARAMA_MAZE_GOALS, FARAMA_MAZE_RADIUS),
+    "antmaze": (ANTMAZE_GOALS, ANTMAZE_RADIUS),
+}
 _TESTS: dict[str, Termination] = {
     "never": never,
     "mujoco_maze:umaze": mujoco_umaze,
-    **{
-        f"mujoco_maze:{maze}": functools.partial(mujoco_maze, goal=goal)
-        for maze, goal in MUJOCO_MAZE_GOALS.items()
-    },
-    **{
-        f"farama_maze:{maze}": functools.partial(farama_maze, goal=goal)
-        for maze, goal in FARAMA_MAZE_GOALS.items()
-    },
     "relocate": relocate,
     "hopper": hopper,
     "walker2d": walker2d,
     **{
-        f"antmaze:{maze}": functools.partial(antmaze, goal=goal)
-        for maze, goal in ANTMAZE_GOALS.items()
+        f"{family}:{maze}": functools.partial(within, goal=goal, radius=radius)
+        for family, (goals, radius) in _MAZES.items()
+        for maze, goal in goals.items()
     },
 }
 

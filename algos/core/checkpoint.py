@@ -112,7 +112,7 @@ class FolderLock:
         self._file = self.path.open("a+")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             self._file.seek(0)
             holder = self._file.read().strip() or "an unknown process"
             self._file.close()
@@ -120,6 +120,8 @@ class FolderLock:
                 f"{self.path.parent}: {holder} is training here; wait for it, or stop it with "
                 f"`kill {holder.split()[1] if holder.startswith('pid') else 'PID'}` (it checkpoints and exits)"
             ) from None
+        except OSError:  # not every file system has locks
+            pass
         self._file.truncate(0)
         self._file.write(f"pid {os.getpid()} on {socket.gethostname()}\n")
         self._file.flush()

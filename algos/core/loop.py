@@ -1,7 +1,7 @@
 """The run loop: updates, metrics, evaluation, failures of single runs, checkpoints, signals.
 
-Noise and indices are functions of (seed, component, chunk), so a checkpoint holds parameters, optimiser state and
-counters only, and may be taken after any update.
+Noise and indices are functions of (seed, component, chunk), so a checkpoint holds no minibatches: the learner's state
+(parameters, optimisers, counters, what it imagined) and the history, and may be taken after any update.
 """
 
 from __future__ import annotations
@@ -144,8 +144,9 @@ class Loop:
         ):
             while self._goes_on(history):
                 if not self._warm_up(history):
+                    done = history.update
                     pending = self._chunk(history, pending, stop)
-                    bar(self.learner.chunk)
+                    bar(history.update - done)
                 heartbeat.beat(history.update)
                 now = Clock.now()
                 history.wall_seconds = before.wall + now.wall - self.started.wall
@@ -195,9 +196,8 @@ class Loop:
         if recorded:
             values = torch.stack(recorded).double().cpu()
             self._record_failures(history, values)
-            for (
-                value
-            ) in values:  # one by one: the sum must not depend on where a checkpoint cut the chunk
+            # one by one: the sum must not depend on where a checkpoint cut the chunk
+            for value in values:
                 pending = pending + torch.cat([value, torch.ones_like(value[:1])])
         if history.update == end and end in (self._next_evaluation(history, end), self.updates):
             self._evaluate(history, pending)

@@ -28,7 +28,7 @@ def prepare(threads: int = 1) -> torch.device:
     * denormals flushed: Adam's first moments of dead relu units decay into denormals, which cost 1.65x;
     * glibc keeps the heap: large activations are reused instead of being given back and faulted in again.
     """
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", threads)))
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", str(threads)).partition(",")[0]))
     torch.set_flush_denormal(True)
     try:
         libc = ctypes.CDLL("libc.so.6")

@@ -136,7 +136,7 @@ class EnsembleFit:
         return torch.stack(per_run, dim=1)
 
     def update(self, drawn: Tensor, index: int) -> Tensor:
-        """One Adam step on every member of every run."""
+        """One Adam step on every member of every run; the loss of a run that has stopped counts as 0."""
         split = self.layout.observation_dim + self.layout.action_dim
         x, y = torch.split(drawn[index], [split, drawn.shape[-1] - split], dim=-1)
         mean, logvar = self.network(x)
@@ -146,7 +146,8 @@ class EnsembleFit:
         self._decay_learning_rate()
         self.optimiser.step(loss)
         self.done += 1
-        return (per_run.detach() / self.config.members)[None]
+        stopped = (self.stopped_at > 0).to(self.device)
+        return (per_run.detach() / self.config.members).masked_fill(stopped, 0.0)[None]
 
     @torch.no_grad()
     def evaluate(self, update: int, alive: list[bool]) -> list[dict[str, Any] | None]:

@@ -123,9 +123,8 @@ class TraceFit:
     def run(self, seeds: Sequence[int], rows: Sequence[Tensor], epoch: int) -> list[FitSummary]:
         """Fit every run to its ``rows [N, width]``; ``epoch`` keys the split and the order of rows."""
         slots = [self._begin(seed, own, epoch) for seed, own in zip(seeds, rows, strict=True)]
-        home = list(
-            range(len(slots))
-        )  # which run each slot holds; runs that have finished come last
+        # which run each slot holds; runs that have finished come last
+        home = list(range(len(slots)))
         active = len(slots)
         while active:
             slot = 0

@@ -16,10 +16,16 @@ from torch import Tensor
 from algos.core.networks import Precision
 from algos.core.randomness import integers
 from algos.core.replay import Layout
-from algos.imagination import perturbed_traces as traces
 from algos.imagination.cloned_policy import Cloner, ClonerConfig
 from algos.imagination.demonstrations import Demonstrations
-from algos.imagination.perturbed_traces import Bounds, TraceConfig
+from algos.imagination.perturbed_traces import (
+    Bounds,
+    TraceConfig,
+    backward_traces,
+    check,
+    forward_traces,
+    trace_generator,
+)
 from algos.imagination.trace_fit import FitSummary, TraceFit, TraceFitConfig
 from algos.imagination.trace_model import TraceModel, TraceModelConfig
 
@@ -36,7 +42,7 @@ class BMILConfig(ClonerConfig, TraceModelConfig, TraceFitConfig, TraceConfig):
 
     def __post_init__(self) -> None:
         """Refuse combinations that mean nothing."""
-        traces.check(self, self.direction)
+        check(self, self.direction)
 
     @property
     def demonstration_rows(self) -> int:
@@ -67,8 +73,9 @@ class BMIL(Cloner):
         bounds: Bounds | None = None,
     ) -> None:
         super().__init__(config, demonstrations, layout, seeds, precision, device)
-        self.config, self.device = config, device
-        self.bounds = bounds if config.bounded_observations else None
+        if config.bounded_observations != (bounds is not None):
+            raise ValueError("bounds: needed with bounded_observations, and only with it")
+        self.config, self.device, self.bounds = config, device, bounds
         self.model = TraceModel(config, layout, seeds, precision).to(device)
         self.fit = TraceFit(config, self.model, layout)
         self.deviation = [demonstrations.deviation(run)[1] for run in range(len(seeds))]
@@ -110,14 +117,14 @@ class BMIL(Cloner):
         """This epoch's traces of one run: states ``[H K N, S]`` and actions ``[H K N, A]``."""
         config = self.config
         starts = self.demonstrations.batch(run).observation.repeat(config.traces_per_state, 1)
-        generator = traces.trace_generator(self.seeds[run], epoch, self.device)
+        generator = trace_generator(self.seeds[run], epoch, self.device)
         model = self.model.part(slice(run, run + 1))
         length = config.length(epoch, config.epochs)
         if config.direction == "forward":
-            return traces.forward_traces(
+            return forward_traces(
                 config, model, self.policy, run, starts, length, generator, self.bounds
             )
-        return traces.backward_traces(
+        return backward_traces(
             config, model, starts, self.deviation[run], length, generator, self.bounds
         )
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
+from algos.core import checkpoint
 from algos.core.spec import digest_of
 from algos.evaluate import evaluate
 from algos.merge import merge
@@ -100,6 +102,30 @@ def test_equal_specs_give_equal_results_alone_and_in_a_block(run: Jobs) -> None:
     assert block["runs"][1]["evaluations"] == alone["runs"][0]["evaluations"]
     assert block["evaluation"]["runs"][1] == alone["evaluation"]["runs"][0]
     assert block["evaluation"]["starts"] == alone["evaluation"]["starts"]
+
+
+def test_policies_that_break_while_they_are_judged_are_named(
+    run: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = run(spec("il_bc"))
+    tensors = checkpoint.load(folder / "policy.safetensors")
+    for tensor in tensors.values():
+        tensor[1] = math.nan
+    checkpoint.save(folder / "policy.safetensors", tensors)
+    evaluation = result(folder)["evaluation"]
+    assert [each["seed"] for each in evaluation["runs"]] == [0]
+    assert evaluation["failures"] == [{"seed": 1, "reason": "action is not finite"}]
+    assert "seed 1: not judged: action is not finite" in capsys.readouterr().err
+
+
+def test_policies_of_another_run_are_refused(run: Jobs, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = run(spec("il_bc", (0,)))
+    wider = run(spec("il_bc", (0,), hidden=[24]), "wider")
+    (folder / "policy.safetensors").write_bytes((wider / "policy.safetensors").read_bytes())
+    message = expect_error(
+        capsys, lambda: evaluate(["--run", str(folder), "--out", str(folder / "e.json")])
+    )
+    assert "policy.safetensors: holds other networks than run.json beside it describes" in message
 
 
 def test_starts_of_a_users_own(run: Jobs, tmp_path: Path) -> None:

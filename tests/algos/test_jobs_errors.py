@@ -64,6 +64,10 @@ def test_bad_specs_are_one_line_errors(
     for spec, expected in cases.items():
         message = expect_error(capsys, lambda spec=spec: run_job("train", spec, "x"))
         assert expected in message
+    undeclared = json.loads(make_spec("ensemble"))["data"] | {"transitions": None}
+    ensemble = respecified(make_spec("ensemble"), data=undeclared)
+    message = expect_error(capsys, lambda: run_job("fit", ensemble, "x"))
+    assert "ensemble: data of maze2d-umaze-v1 declare no number of transitions" in message
     fit = respecified(make_spec("ensemble"), stage="train")
     message = expect_error(capsys, lambda: run_job("fit", fit, "x"))
     assert "stage is train, a fit job needs fit; use algos.train for it" in message

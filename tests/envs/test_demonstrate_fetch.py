@@ -188,6 +188,10 @@ def test_findings(pick: Arrays, file: Callable[..., Path]) -> None:
         ),
         ({"terminals": changed(ends, 3, True)}, "terminals: row 3: set, but .* never terminates"),
         ({"observations": pick["observations"][:, :24]}, "observations: shape .* wants"),
+        (
+            {"observations": changed(pick["observations"], (7, 0), 0.2)},
+            "observations: row 6: the next row is 1.2 m away, too far for a step; set timeouts",
+        ),
     ]
     for change, message in cases:
         path = file(**change)
@@ -213,9 +217,11 @@ def test_the_linter_judges_success_as_the_robots_do() -> None:
 
 def maze_episode() -> Arrays:
     """Three steps to the goal of a maze, and the state reached."""
-    path = [(0.0, 0.0), (8.0, 16.0), (1.0, 31.0), (-1.0, 33.0)]
+    path = [(-1.0, 31.5), (-1.0, 31.7), (-1.0, 31.9), (-1.0, 32.1)]
+    observations = np.pad(np.array(path, dtype=np.float32), ((0, 0), (0, 5)))
+    observations[:, -1] = 0.001 * np.arange(4)
     return {
-        "observations": np.pad(np.array(path, dtype=np.float32), ((0, 0), (0, 5))),
+        "observations": observations,
         "actions": np.zeros((4, 2), dtype=np.float32),
         "rewards": np.array([0.0, 0.0, 1000.0, 0.0]),
         "terminals": np.array([False, False, True, False]),
@@ -232,3 +238,27 @@ def test_episodes_of_mazes_end_at_the_goal() -> None:
     assert [(key, row) for key, _, row in demonstrations(paid, task)] == [("rewards", 2)]
     lost = {**good, "terminals": np.array([False, True, False, False])}
     assert [(key, row) for key, _, row in demonstrations(lost, task)] == [("terminals", 1)]
+
+
+def test_a_lost_end_between_two_short_episodes_is_a_jump(pick: Arrays) -> None:
+    """Every row of it may look right; the pair would be a step that nobody made."""
+    first = np.flatnonzero(pick["timeouts"])[0] + 1
+    kept = np.r_[
+        20:first, first : first + 20
+    ]  # two pieces that are together shorter than the horizon
+    arrays = {key: array[kept[-51:]] for key, array in pick.items()}
+    arrays["timeouts"] = np.arange(len(arrays["rewards"])) == len(arrays["rewards"]) - 1
+    ((key, message, row),) = list(demonstrations(arrays, get_task(PICK)))[:1]
+    assert key == "observations" and "too far for a step" in message
+    assert row == len(arrays["rewards"]) - 21
+
+
+def test_steps_of_a_maze_out_of_order_are_found() -> None:
+    arrays = maze_episode()
+    arrays["observations"][[1, 2]] = arrays["observations"][[2, 1]]
+    ((key, message, row),) = demonstrations(arrays, get_task("point-umaze-v0"))
+    assert (key, row) == ("observations", 0) and message.startswith("the next row is 0.4 m away")
+    arrays = maze_episode()
+    arrays["observations"][:, -1] = 0.0
+    ((key, message, row),) = demonstrations(arrays, get_task("point-umaze-v0"))
+    assert (key, row) == ("observations", 0) and "does not rise by 0.001" in message

@@ -58,9 +58,9 @@ def test_files_as_spreadsheets_write_them(content: str, tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("x,y\n1.3,0.7\n1.3,1.1\n", r"line 3: \(1\.3, 1\.1\) is outside .* y 0\.599 to 0\.899; choose"),
-        ("x,y\n1.3,here\n", "line 2: x and y must be numbers"),
-        ("x,y\n1.3,nan\n", r"line 2: \(1\.3, nan\) is outside"),
-        ("x,y\n\n1.3\n", "line 3: x and y must be numbers"),
+        ("x,y\n1.3,here\n", "line 2: x and y must be finite numbers"),
+        ("x,y\n1.3,nan\n", "line 2: x and y must be finite numbers"),
+        ("x,y\n\n1.3\n", "line 3: x and y must be finite numbers"),
         ("x,z\n1.3,0.7\n", "first line must name the columns x and y, with a comma .*; found x, z"),
         ("x;y\n1.3;0.7\n", "first line must name the columns x and y, with a comma .*; found x;y"),
         ("1.3,0.7\n", r"first line must name the columns x and y.*; found 1\.3, 0\.7"),
@@ -87,6 +87,8 @@ def test_tasks_without_displaced_starts_say_so() -> None:
         displaced_starts("maze2d-umaze-v1", 10)
     with pytest.raises(TaskError, match="task fetch-push-v0: 0 displaced starts; ask for at least"):
         displaced_starts(PUSH, 0)
+    with pytest.raises(TaskError, match="task point-umaze-v0: -1 displaced starts; ask for at lea"):
+        displaced_starts("point-umaze-v0", -1)
     with pytest.raises(TaskError, match="did you mean 'fetch-push-v0'"):
         displaced_starts("fetch-psh-v0", 10)
 

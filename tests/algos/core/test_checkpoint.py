@@ -1,3 +1,4 @@
+import errno
 import multiprocessing
 import os
 from pathlib import Path
@@ -5,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from algos.core import files
+from algos.core import checkpoint, files
 from algos.core.checkpoint import CheckpointError, FolderLock, LockedError, load, save
 
 
@@ -97,3 +98,14 @@ def test_json_refuses_nan(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Out of range float"):
         files.write_json(tmp_path / "x.json", {"a": float("nan")})
     assert os.listdir(tmp_path) == []
+
+
+def test_a_file_system_without_locks_does_not_pretend_that_somebody_trains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(checkpoint.fcntl, "flock", no_locks)
+    with FolderLock(tmp_path):
+        assert (tmp_path / "lock").read_text().startswith(f"pid {os.getpid()} on ")

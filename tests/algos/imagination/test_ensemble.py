@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -158,6 +160,17 @@ def test_run_stops_in_the_sixth_epoch_without_improvement(evaluations_per_epoch:
     assert learner.finished and records[0] is not None
     assert learner.stopped_at.tolist() == [update + step] * 2
     assert learner.evaluate(update + 2 * step, [True, True]) == [None, None]
+
+
+def test_the_loss_of_a_run_that_has_stopped_is_not_looked_at() -> None:
+    """It is updated on beside the others, and what becomes of it must not fail the run."""
+    learner = fit([linear_rows(), linear_rows(seed=1)], (0, 1))
+    learner.stopped_at[0] = 5
+    with torch.no_grad():
+        next(learner.network.parameters())[0] = math.nan
+    loss = learner.update(learner.draw(0), 0)
+    assert loss[0, 0] == 0.0 and torch.isfinite(loss[0, 1])
+    assert loss[0, 1] != 0.0
 
 
 def test_a_capped_fit_reaches_its_learning_rate_decay() -> None:

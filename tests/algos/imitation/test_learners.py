@@ -157,3 +157,8 @@ def test_traces_make_the_policy_robust_to_lateral_starts() -> None:
         return float(state[..., 1].abs().mean())
 
     assert distance(learner) <= distance(plain)
+
+
+def test_a_box_of_observations_that_was_forgotten_is_an_error() -> None:
+    with pytest.raises(ValueError, match="bounds: needed with bounded_observations"):
+        toy.bmil(bounded_observations=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from envs.datasets import make
+from envs.download import fetch
 from envs.errors import DatasetError, FetchError
-from envs.fetch import fetch
 from envs.loader import load
 from envs.spec import DataSpec
 from envs.tasks import get_task
