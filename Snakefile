@@ -150,8 +150,9 @@ rule evaluate:
         PLACES.log("evaluate", JOB),
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=120,
+        # VINS weighs 500 actions at each step: at the published number of starts for hours
+        mem_mb=lambda wildcards: max(2000, GRID.train(wildcards).mem_mb),
+        runtime=lambda wildcards: max(120, GRID.train(wildcards).runtime_min),
         gpu=int(GRID.device == "cuda"),
     params:
         run=lambda _, input: Path(input[0]).parent,

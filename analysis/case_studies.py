@@ -32,7 +32,7 @@ NONE = np.empty(0)
 DISTANCE_NOTE = (
     "Distance to the data: Average Trajectory Discrepancy, the mean distance of the states of an "
     "episode to the nearest state of the data, raw units (filled: position and velocity, hatched: "
-    "position alone); dots: runs, whiskers: 95 % t interval from 3 runs on."
+    "position alone); dots: runs, whiskers: 95 % t interval from 3 runs on, cut at 0."
 )
 #: Kinds of figures that are made of results alone; the others need diagnoses.
 DRAW = {"ablation": ablation, "starts": success_by_start, "cells": success_by_cell}

@@ -113,10 +113,18 @@ def _check_arms(claim: Claim, shape: Shape, where: str) -> None:
         raise AnalysisError(f"{where}: arms: a side is empty")
     if not claim.tasks:
         raise AnalysisError(f"{where}: tasks: a claim to be judged names at least one")
+    for task in claim.tasks:
+        if claim.tasks.count(task) > 1:
+            raise AnalysisError(f"{where}: tasks: {task} is given twice")
+    for arm in claim.left:
+        if arm in claim.right or claim.left.count(arm) > 1:
+            raise AnalysisError(f"{where}: arms: {arm} is given twice")
 
 
 def _check_value(claim: Claim, where: str) -> None:
     kind, names = claim.kind, [str(arm) for arm in claim.left]
+    if claim.value and not SHAPES[kind].value:
+        raise AnalysisError(f"{where}: a claim of kind {kind} has no value; leave it empty")
     if kind == "threshold" and claim.bound is None:
         raise AnalysisError(f"{where}: a threshold claim needs a value such as >0.5")
     if kind == "ratio":

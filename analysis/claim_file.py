@@ -69,9 +69,10 @@ COLUMNS = (
     "note",
 )
 
-_BOUND = re.compile(r"^([<>])\s*(-?[0-9.]+)$")
+_DECIMAL = r"(?:\d+(?:\.\d+)?|\.\d+)"
+_BOUND = re.compile(rf"^([<>])\s*(-?{_DECIMAL})$")
 _COUNT = re.compile(r"^(\d+) of (\d+)$")
-_RANGE = re.compile(r"^(?:([0-9.]+)\.\.([0-9.]+)|>=\s*([0-9.]+)|<=\s*([0-9.]+))$")
+_RANGE = re.compile(rf"^(?:({_DECIMAL})\.\.({_DECIMAL})|>=\s*({_DECIMAL})|<=\s*({_DECIMAL}))$")
 _QUALIFIES = re.compile(r"\bqualifies ([A-Za-z]+[-A-Za-z]*\d+\w*)")
 
 
@@ -162,6 +163,8 @@ def _places(text: str, tiers: Sequence[str], where: str) -> dict[str, Place]:
             raise AnalysisError(f"{where}: judged_on: '{item}' is not tier=experiment[:direction]")
         if tier not in tiers:
             raise unknown(f"{where}: judged_on", "tier", tier, tiers)
+        if tier in places:
+            raise AnalysisError(f"{where}: judged_on: tier {tier} is given twice")
         places[tier] = Place(experiment, "direction" if level == "direction" else "full")
     return places
 
@@ -197,6 +200,13 @@ def _check(claim: Claim, tiers: Sequence[str], where: str) -> None:
     first = next((tier for tier in tiers if tier in claim.judged_on), claim.minimum_tier)
     if first != claim.minimum_tier:
         raise AnalysisError(f"{where}: minimum_tier is not the first tier of judged_on")
+    if claim.margin or claim.kind == "ratio":
+        for tier, place in claim.judged_on.items():
+            if place.level == "direction":
+                raise AnalysisError(
+                    f"{where}: judged_on: {tier}: ':direction' judges the sign alone, which a claim "
+                    "with a margin or a ratio is not about; leave it out"
+                )
 
 
 def read_claims(path: Path, paper: str, tiers: Sequence[str]) -> list[Claim]:

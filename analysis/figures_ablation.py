@@ -74,17 +74,10 @@ def ablation(
         return None
     counts = " or ".join(str(n) for n in sorted({len(arm.runs) for arm in shown}))
     caption = (
-        f"Tier {space.tier}: {_setting(shown, layout)}; {counts} runs a point. Dots: single runs, "
+        f"Tier {space.tier}: {setting(shown, but=layout.axis)}; {counts} runs a point. Dots: single runs, "
         "whiskers: 95 % t interval from 3 runs on. The horizontal axis is not to scale."
     )
     return draw(panels, layout.label or layout.axis, layout.unit or layout.metric, caption)
-
-
-def _setting(shown: Sequence[ArmResult], layout: FigureLayout) -> str:
-    """Cells, budget and data in one phrase, without the axis itself."""
-    parts = setting(shown).replace(";", ",").split(",")
-    kept = [part.strip() for part in parts if not part.strip().startswith(f"{layout.axis}=")]
-    return ", ".join(dict.fromkeys(kept))
 
 
 def _draw(axes: Axes, lines: Sequence[Line], grid: Sequence[float]) -> None:

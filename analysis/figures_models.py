@@ -184,7 +184,8 @@ def _legend(figure: Figure, models: Sequence[Model]) -> None:
         look, value = style.look(model.series.algo), model.published
         text = model.series.title
         if value is not None and not math.isnan(value.mean):
-            text += f" (paper: {value.mean:g} ± {value.spread:g})"
+            spread = "" if math.isnan(value.spread) else f" ± {value.spread:g}"
+            text += f" (paper: {value.mean:g}{spread})"
         handle = Line2D([], [], color=look.colour, linewidth=1.7, label=text)
         handle.set(linestyle=look.dash)
         handles.append(handle)

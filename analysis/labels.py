@@ -65,9 +65,11 @@ def precision(arm: ArmResult) -> str:
     return listed(record.precision for record in arm.records)
 
 
-def setting(arms: Sequence[ArmResult]) -> str:
-    """Cells, budget and data of a set of arms in one phrase."""
-    cells = listed(arm.arm.cell for arm in arms if arm.arm.cell != BASE_CELL)
+def setting(arms: Sequence[ArmResult], but: str = "") -> str:
+    """Cells, budget and data of a set of arms in one phrase; `but`: a key of cells that is left out."""
+    names = dict.fromkeys(arm.arm.cell for arm in arms if arm.arm.cell != BASE_CELL)
+    kept = ([p for p in name.split(",") if not p.startswith(f"{but}=")] for name in names)
+    cells = listed(",".join(parts) for parts in kept if parts)
     updates = " and ".join(sorted({budget(arm) for arm in arms}))
     sources = listed(source for arm in arms for source in arm.sources)
     return "; ".join(filter(None, [cells, f"{updates} updates", f"{sources} data"]))

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from analysis.errors import AnalysisError
+from analysis.metrics import parse_metric
+from paper_tables.algorithms import Algo
 from paper_tables.errors import PlanError, unknown
 from paper_tables.schema import Name, Strict, read_model
 
 #: Two algorithms that a line compares.
 Pair = Annotated[list[Name], Field(min_length=2, max_length=2)]
+Tasks = Annotated[list[str], Field(min_length=1)]
+#: The experiment that fills a figure, from each tier upwards.
+Experiments = Annotated[dict[str, str], Field(min_length=1)]
 #: Lower and upper end of an axis.
 Limits = Annotated[list[float], Field(min_length=2, max_length=2)]
 
@@ -40,6 +46,8 @@ class Line(Strict):
         given = [self.algo, self.role, self.difference, self.ratio]
         if sum(item is not None for item in given) != 1:
             raise ValueError("a line is one of algo, role, difference and ratio")
+        if self.settings and not self.algo:
+            raise ValueError("settings: they single out an arm of a line's algo")
         return self
 
     @property
@@ -57,7 +65,7 @@ class Section(Strict):
 
     title: str
     experiment: dict[str, str] = Field(default_factory=dict)
-    tasks: list[str]
+    tasks: Tasks
     algo: Name | None = None
 
 
@@ -98,8 +106,8 @@ class Curves(Strict):
     """Learning curves: one figure a task; `table` gives the lines of published values."""
 
     table: str
-    experiment: dict[str, str]
-    tasks: list[str]
+    experiment: Experiments
+    tasks: Tasks
     algorithms: list[Name]
 
 
@@ -116,8 +124,8 @@ class FigureLayout(Strict):
 
     kind: Literal["case_study", "comparison", "ablation", "model_error", "starts", "cells"]
     source: str
-    experiment: dict[str, str]
-    tasks: list[str]
+    experiment: Experiments
+    tasks: Tasks
     algorithms: list[Name] = Field(default_factory=list)
     axis: str = ""
     label: str = ""
@@ -142,6 +150,10 @@ class FigureLayout(Strict):
             raise ValueError("a case study shows one task")
         if (self.kind == "ablation") != bool(self.axis):
             raise ValueError("axis: an ablation needs it, other figures have none")
+        if self.kind != "ablation" and (self.label or self.unit):
+            raise ValueError(
+                "label, unit: they name the axes of an ablation, other figures have none"
+            )
         for limits in filter(None, (self.xlim, self.ylim)):
             if self.kind != "starts" or limits[0] >= limits[1]:
                 raise ValueError("xlim, ylim: [low, high] of a figure of kind starts")
@@ -187,7 +199,7 @@ def read_layout(path: Path, tiers: Sequence[str]) -> Layout:
 class Known:
     """Names that a layout may use; `experiments` are those of its own paper."""
 
-    algorithms: Collection[str]
+    algorithms: Mapping[str, Algo]
     tasks: Collection[str]
     experiments: Collection[str]
 
@@ -202,6 +214,34 @@ class Known:
             for name in names:
                 if name not in known:
                     raise unknown(f"{path}: {where}", kind, name, known)
+        for where, line in _lines(layout):
+            self._check_settings(line, f"{path}: {where}")
+        for name, figure in layout.figures.items():
+            if figure.axis and figure.axis not in (numbers := self._numbers(figure.algorithms)):
+                raise unknown(f"{path}: figures.{name}.axis", "number", figure.axis, numbers)
+        for where, metric in _metrics(layout):
+            try:
+                parse_metric(metric)
+            except AnalysisError as error:
+                raise PlanError(f"{path}: {where}: {error}") from None
+
+    def _numbers(self, algorithms: Sequence[str]) -> set[str]:
+        """Hyperparameters that are numbers, of any of these algorithms."""
+        return {
+            key
+            for algo in algorithms
+            for key, spec in self.algorithms[algo].keys.items()
+            if spec.type in ("int", "float")
+        }
+
+    def _check_settings(self, line: Line, where: str) -> None:
+        if line.algo is None:
+            return
+        algo = self.algorithms[line.algo]
+        for key in line.settings:
+            slot, dot, _ = key.partition(".")
+            if key not in algo.keys and not (dot and slot in ("data", *algo.fits)):
+                raise unknown(f"{where}.{line.algo}.settings", "setting", key, algo.keys)
 
 
 def _names(layout: Layout) -> Iterator[tuple[str, str, Iterable[str]]]:
@@ -231,3 +271,20 @@ def _parts(choice: dict[str, str]) -> Iterator[str]:
 
 def _algorithms(lines: Sequence[Line]) -> Iterator[str]:
     return (algo for line in lines for algo in (line.algo, *line.pair) if algo)
+
+
+def _lines(layout: Layout) -> Iterator[tuple[str, Line]]:
+    for part, holders in (("tables", layout.tables), ("figures", layout.figures)):
+        for name, holder in holders.items():
+            yield from ((f"{part}.{name}.lines", line) for line in holder.lines)
+
+
+def _metrics(layout: Layout) -> Iterator[tuple[str, str]]:
+    """Place and text of every metric of a layout."""
+    for name, table in layout.tables.items():
+        yield from ((f"tables.{name}.metric", metric) for metric in filter(None, [table.metric]))
+    for name, figure in layout.figures.items():
+        yield f"figures.{name}.metric", figure.metric
+        yield from ((f"figures.{name}.outputs", metric) for metric in figure.outputs)
+    for where, line in _lines(layout):
+        yield from ((f"{where}.metric", metric) for metric in filter(None, [line.metric]))

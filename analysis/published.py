@@ -101,10 +101,15 @@ class Published:
 
 
 def _number(text: str, where: str) -> float:
+    if not text:
+        return math.nan
     try:
-        return float(text) if text else math.nan
+        number = float(text)
     except ValueError:
-        raise AnalysisError(f"{where}: '{text}' is not a number") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise AnalysisError(f"{where}: '{text}' is not a number")
+    return number
 
 
 def _parse(row: Mapping[str, str], where: str) -> Value:
@@ -113,6 +118,11 @@ def _parse(row: Mapping[str, str], where: str) -> Value:
         raise AnalysisError(f"{where}: spread_kind must be one of {', '.join(SPREADS)}")
     if (kind == "none") != (not row["spread"]):
         raise AnalysisError(f"{where}: spread_kind is none exactly where no spread is given")
+    if row["n"] and not (row["n"].isdecimal() and int(row["n"])):
+        raise AnalysisError(f"{where}: n '{row['n']}' is not a number of runs")
+    spread = _number(row["spread"], where)
+    if spread < 0:
+        raise AnalysisError(f"{where}: a spread is at least 0, not {row['spread']}")
     return Value(
         table=row["table"],
         task=row["task"],
@@ -120,9 +130,9 @@ def _parse(row: Mapping[str, str], where: str) -> Value:
         cell=row["cell"],
         metric=row["metric"],
         mean=_number(row["mean"], where),
-        spread=_number(row["spread"], where),
+        spread=spread,
         spread_kind=kind,
-        n=int(_number(row["n"], where)) if row["n"] else None,
+        n=int(row["n"]) if row["n"] else None,
         role=row["role"],
         note=row["note"],
     )
@@ -141,12 +151,15 @@ def read_published(path: Path) -> Published:
         rows = list(reader)
         if tuple(reader.fieldnames or ()) != COLUMNS:
             raise AnalysisError(f"{path}: columns must be {','.join(COLUMNS)}")
-    values = []
+    values: dict[tuple[str, ...], Value] = {}
     for line, row in enumerate(rows, start=2):
         where = f"{path}:{line}"
         try:
             check_cells(row, where)
         except PlanError as error:
             raise AnalysisError(str(error)) from None
-        values.append(_parse(row, where))
-    return Published(tuple(values))
+        key = tuple(row[name] for name in ("table", "task", "algo", "cell", "metric", "role"))
+        if key in values:
+            raise AnalysisError(f"{where}: this number is given twice")
+        values[key] = _parse(row, where)
+    return Published(tuple(values.values()))

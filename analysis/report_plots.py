@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.history import AXES
 from analysis.labels import MINUS
 from analysis.load import ArmResult
 from analysis.records import FailedRun, Run
@@ -20,7 +21,6 @@ from analysis.tables import Row
 #: Metrics of evaluations in the order of preference; an arm without any of them shows its first one.
 CURVE_METRICS = ("score", "return", "success", "holdout_mse")
 #: What counts the length of training, the first that the evaluations have.
-AXES = ("environment_step", "environment_steps", "step", "update")
 #: Points drawn of one run; more would not be seen at this width, and the file grows with them.
 MOST_POINTS = 80
 
@@ -136,8 +136,9 @@ def curve_metric(arm: ArmResult) -> str | None:
 
 def learning_curve(arm: ArmResult) -> Curve | None:
     """The learning curves of an arm; None unless some run was evaluated twice."""
-    metric, measured = curve_metric(arm), _measured(arm)
-    axis = next((name for name in AXES if name in measured), None)
+    metric = curve_metric(arm)
+    every: tuple[Run | FailedRun, ...] = (*arm.runs, *arm.failed)
+    axis = next(filter(None, (run.evaluations.axis for run in every)), None)
     if metric is None or axis is None:
         return None
     runs = [_points(run, axis, metric) for run in arm.runs]

@@ -8,13 +8,14 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from paper_tables import paths
 from paper_tables.digest import sha256
 from paper_tables.errors import PlanError, unknown
 from paper_tables.plan import Device, Job, Plan, make_plan
 from paper_tables.registry import read_papers, read_registry
+from paper_tables.schema import DataSource
 from paper_tables.yamlio import read_yaml
 
 #: Settings that `snakemake --config` may give, with their defaults.
@@ -58,6 +59,8 @@ class Dag:
         self.settings = {**SETTINGS, **{key: str(value) for key, value in settings.items()}}
         if self.settings["device"] not in ("cpu", "cuda"):
             raise unknown("--config", "device", self.settings["device"], ("cpu", "cuda"))
+        if (source := self.settings["data_source"]) and source not in get_args(DataSource):
+            raise unknown("--config", "data_source", source, get_args(DataSource))
         self.config_dir = self._folder("config_dir", Path(__file__).parents[1] / "config")
         self.papers_dir = self._folder("papers_dir", Path(__file__).parent)
         self._plans: dict[str, Plan] = {}

@@ -120,7 +120,7 @@ def ratios(arms: Arms) -> Iterator[tuple[float, float, float]]:
 @pytest.mark.parametrize("page", PAGES)
 def test_intervals_of_a_page_come_out_of_its_runs(page: str) -> None:
     numbers = of_page(page)
-    paths = sorted((RESULTS / page).glob("*.md"))
+    paths = sorted((RESULTS / page).rglob("*.md"))
     assert any(printed(path) for path in paths)
     assert not {path.name: found for path in paths if (found := unfounded(path, numbers))}
 

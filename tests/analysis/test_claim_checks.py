@@ -51,6 +51,16 @@ THREE = "romi_bcq;bcq;fomi_bcq"
             {"kind": "spread", "metric": "solved:score>=1"},
             "a claim of kind spread cannot be judged on 'solved:'",
         ),
+        ({"kind": "threshold", "arms": "bcq", "value": ">1.2.3"}, "needs a value such as >0.5"),
+        ({"kind": "ratio", "arms": "romi_bcq / bcq", "value": "1.2.3..4"}, "such as 0.5..2"),
+        ({"value": "1 of 1"}, "a claim of kind greater has no value; leave it empty"),
+        ({"arms": "bcq > bcq"}, "arms: bcq is given twice"),
+        ({"tasks": f"{UMAZE};{UMAZE}"}, f"tasks: {UMAZE} is given twice"),
+        ({"judged_on": "quick=table3;quick=table3"}, "judged_on: tier quick is given twice"),
+        (
+            {"judged_on": "quick=table3:direction", "margin": "2"},
+            "':direction' judges the sign alone, which a claim with a margin",
+        ),
         ({"note": "qualifies R99"}, "X1: qualifies R99, which is no claim"),
     ],
 )

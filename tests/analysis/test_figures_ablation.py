@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -69,6 +70,9 @@ def test_the_figure_shows_means_whiskers_and_single_runs(bench: result_sets.Benc
     assert (high - low) / 2 == pytest.approx(2.4841, abs=1e-4)
     dots = np.concatenate([line.get_ydata() for line in axes.lines if line.get_marker() == "."])
     assert sorted(dots) == sorted(np.concatenate([np.array(s) for s in SCORES.values()]))
+    assert re.search(
+        r"Tier \w+: [\d,]+ updates; local data; 3 runs a point", figure._supxlabel.get_text()
+    )
     # One method alone has a line: a single value of the axis is no ablation.
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["ROMI-BCQ"]
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from analysis.published import Value, summary_sd
+from analysis.errors import AnalysisError
+from analysis.published import COLUMNS, Value, read_published, summary_sd
 from analysis.statistics import t_interval
 
 
@@ -41,3 +43,37 @@ def test_summary_sd_does_not_guess() -> None:
         summary_sd(3.0, "std", 5)
     with pytest.raises(ValueError, match="at least 0"):
         summary_sd(-3.0, "sd", 5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n": "nan"}, "reference.csv:2: n 'nan' is not a number of runs"),
+        ({"n": "2.5"}, "reference.csv:2: n '2.5' is not a number of runs"),
+        ({"n": "0"}, "reference.csv:2: n '0' is not a number of runs"),
+        ({"spread": "-1"}, "reference.csv:2: a spread is at least 0, not -1"),
+        ({"mean": "inf"}, "reference.csv:2: 'inf' is not a number"),
+    ],
+)
+def test_numbers_that_no_paper_can_print(
+    tmp_path: Path, changes: dict[str, str], message: str
+) -> None:
+    with pytest.raises(AnalysisError) as caught:
+        read_published(published_line(tmp_path, changes))
+    assert str(caught.value).endswith(message)
+
+
+def test_a_published_number_stands_once(tmp_path: Path) -> None:
+    path = published_line(tmp_path, {})
+    path.write_text(path.read_text() + path.read_text().splitlines()[1] + "\n")
+    with pytest.raises(AnalysisError, match=r"reference\.csv:3: this number is given twice"):
+        read_published(path)
+
+
+def published_line(folder: Path, changes: dict[str, str]) -> Path:
+    """A reference file of one line."""
+    row = dict.fromkeys(COLUMNS, "") | {"table": "1", "task": "t", "algo": "a", "metric": "score"}
+    row |= {"mean": "1.5", "spread": "0.5", "spread_kind": "sd", "n": "3", **changes}
+    path = folder / "reference.csv"
+    path.write_text(",".join(COLUMNS) + "\n" + ",".join(row.values()) + "\n")
+    return path

@@ -335,6 +335,26 @@ TYPOS = {
         "experiment: {standard: table1, paper: figur4}",
         "figures.figure4.experiment: unknown experiment 'figur4'; nearest: 'figure4'",
     ),
+    "setting of a line": (
+        "settings: {model_schedule: first}",
+        "settings: {model_shedule: first}",
+        "tables.table6.lines.bmil_code.settings: unknown setting 'model_shedule'; nearest: 'model_schedule'",
+    ),
+    "axis of a figure": (
+        "axis: epoch_updates",
+        "axis: epoch_update",
+        "figures.figure6.axis: unknown number 'epoch_update'; nearest: 'epoch_updates'",
+    ),
+    "axis that is no number": (
+        "axis: epoch_updates",
+        "axis: evaluation_start",
+        "figures.figure6.axis: unknown number 'evaluation_start'; nearest:",
+    ),
+    "metric of a figure": (
+        "metric: evaluation.train_success\n    unit: *training\n  figure6",
+        "metric: accu:success\n    unit: *training\n  figure6",
+        "figures.figure11.metric: metric 'accu:success': unknown form 'accu'",
+    ),
 }
 
 

@@ -71,6 +71,7 @@ def test_report_of_a_target_runs_on_what_is_there(done: Any) -> None:
         (["all", "--config", "tier=tinny"], "tiers.yaml: unknown tier 'tinny'; nearest: 'tiny'"),
         (["all", "--config", "teir=tiny"], "--config: unknown setting 'teir'; nearest: 'tier'"),
         (["all", "--config", "device=gpu"], "--config: unknown device 'gpu'"),
+        (["all", "--config", "data_source=D4RL"], "unknown data_source 'D4RL'; nearest: 'd4rl'"),
         (["romi_length", "--config", "tier=tiny"], "romi_length: tier 'tiny' runs nothing of it"),
         (["all", "--config", "config_dir=elsewhere"], "elsewhere/tasks.yaml: cannot be read"),
         (
