@@ -33,7 +33,8 @@ class Entry:
     """One line of the ledger.
 
     `p` is the raw p value that decided, `p_holm` the one after adjusting over the `family` of claims
-    judged together. `shown` are the arms whose numbers stand beside a claim that is not judged.
+    judged together: those of the paper, or our own controls of them. `shown` are the arms whose
+    numbers stand beside a claim that is not judged.
     """
 
     claim: Claim
@@ -85,7 +86,9 @@ def ledger(claims: Sequence[Claim], results: Results, space: Workspace) -> list[
     """
     prepared = {claim.id: _prepare(claim, results, space) for claim in claims}
     waiting = [entry for entry in prepared.values() if isinstance(entry, _Open)]
-    closed = {entry.claim.id: entry for entry in _judge_together(waiting)}
+    # Our own questions must not make it harder to decide what the paper claims.
+    families = [[e for e in waiting if bool(e.claim.qualifies) is ours] for ours in (False, True)]
+    closed = {e.claim.id: e for family in families for e in _judge_together(family)}
     return _beside([closed[key] if isinstance(e, _Open) else e for key, e in prepared.items()])
 
 
@@ -146,7 +149,7 @@ def _describe(claim: Claim, results: Results, place: Place | None) -> Entry:
 
 
 def _judge_together(waiting: Sequence[_Open]) -> list[Entry]:
-    """Adjust over all claims compared in this tier (Holm), then judge each."""
+    """Adjust over claims compared in this tier (Holm), then judge each."""
     if not waiting:
         return []
     raw = [entry.p for entry in waiting]

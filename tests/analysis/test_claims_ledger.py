@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from claim_sets import claim, judge
+from claim_sets import claim, judge, write_claims
 from result_sets import CHECKOUT, MEDIUM, TIERS, UMAZE, Bench, failed_run, run, runs
 from scipy import stats
 
@@ -155,6 +155,19 @@ def test_claims_judged_together_are_adjusted_together(bench: Bench, tmp_path: Pa
     raw = [entry.p for entry in found]
     assert [entry.p_holm for entry in found] == pytest.approx([2 * raw[0], raw[1]])
     assert {entry.family for entry in found} == {2}
+
+
+def test_our_own_controls_do_not_make_a_papers_claim_harder(bench: Bench, tmp_path: Path) -> None:
+    clear(bench)
+    path = write_claims(
+        tmp_path / "claims.csv",
+        {"id": "R-C1"},
+        {"id": "R-X1", "note": "our control; qualifies R-C1"},
+    )
+    alone, control = read_claims(path, "romi", TIERS)
+    (before,), (after, beside) = judge(bench, alone), judge(bench, alone, control)
+    assert (after.p_holm, after.family) == (before.p_holm, 1) == (before.p, 1)
+    assert (beside.p_holm, beside.family) == (before.p, 1)
 
 
 def test_all_tasks_must_hold_unless_the_claim_counts(bench: Bench, tmp_path: Path) -> None:
