@@ -57,7 +57,7 @@ def displaced_outcomes(
     ``advance`` is told of the steps, starts times the horizon in all.
     """
     parts: list[list[Outcomes | Failed | None]] = []
-    for number, state in enumerate(batched(starts.state)):
+    for number, state in enumerate(_batched(starts.state)):
 
         def begin(_: int, env: BatchEnv, state: np.ndarray = state) -> np.ndarray:
             reset_to = env.reset_to  # type: ignore[attr-defined]
@@ -97,7 +97,7 @@ def _joined(parts: list[Outcomes | Failed | None]) -> Outcomes | Failed | None:
     )
 
 
-def batched(rows: np.ndarray) -> list[np.ndarray]:
+def _batched(rows: np.ndarray) -> list[np.ndarray]:
     """``rows`` in pieces of at most `BATCH`."""
     return [rows[first : first + BATCH] for first in range(0, len(rows), BATCH)]
 
@@ -119,7 +119,7 @@ def summarise_starts(found: Outcomes, starts: StartList, path: np.ndarray) -> di
     by_cell = np.array(
         [found.success[starts.cell == cell].mean() for cell in np.unique(starts.cell)]
     )
-    away = np.concatenate([_distance(place, path) for place in batched(found.place)])
+    away = np.concatenate([_distance(place, path) for place in _batched(found.place)])
     far = away > np.median(away)
     far_success = found.success[far].mean() if far.any() else found.success.mean()
     near_success = found.success[~far].mean()
