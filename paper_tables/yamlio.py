@@ -14,18 +14,23 @@ from paper_tables.errors import PlanError
 class _Loader(yaml.SafeLoader):
     """A safe loader that refuses a key given twice (plain YAML keeps the last one silently)."""
 
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._checked: set[yaml.MappingNode] = set()
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         return super().construct_mapping(node, deep)
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Check the literal keys before `<<` merges the inherited ones in."""
+        """Check the literal keys, once: `<<` merges the inherited ones in, also of a node that others inherit from."""
         seen: set[str] = set()
-        for key, _ in node.value:
+        for key, _ in () if node in self._checked else node.value:
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
                 if key.value in seen:
                     mark = key.start_mark
                     raise PlanError(f"{mark.name}:{mark.line + 1}: key '{key.value}' given twice")
                 seen.add(key.value)
+        self._checked.add(node)
         super().flatten_mapping(node)
 
 
