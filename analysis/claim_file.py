@@ -200,7 +200,7 @@ def _check(claim: Claim, tiers: Sequence[str], where: str) -> None:
     first = next((tier for tier in tiers if tier in claim.judged_on), claim.minimum_tier)
     if first != claim.minimum_tier:
         raise AnalysisError(f"{where}: minimum_tier is not the first tier of judged_on")
-    if claim.margin or claim.kind == "ratio":
+    if claim.kind == "ratio" or (claim.margin and claim.kind in ("greater", "count", "best")):
         for tier, place in claim.judged_on.items():
             if place.level == "direction":
                 raise AnalysisError(

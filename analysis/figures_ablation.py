@@ -6,6 +6,7 @@ single runs. Values stand at equal distances: grids such as 1, 5, 10, 20 are not
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from analysis.workspace import Workspace
 #: How far the methods of a panel stand apart, in steps of the axis.
 DODGE = 0.07
 CAPTION_LETTERS_PER_INCH = 21
+YLABEL_LETTERS = 36  # of the height of a panel
+LEGEND_ROW = 0.17  # inches
 
 
 @dataclass(frozen=True)
@@ -112,8 +115,11 @@ def draw(panels: dict[str, list[Line]], label: str, unit: str, caption: str) -> 
     """Draw one panel a task; all share the vertical axis."""
     style.apply()
     width = max(4.2, 2.6 * len(panels))
+    titles = list(dict.fromkeys(line.title for lines in panels.values() for line in lines))
+    columns = style.columns_that_fit(titles, width)
+    height = 2.9 + LEGEND_ROW * (math.ceil(len(titles) / columns) - 1)
     figure, grid = plt.subplots(
-        1, len(panels), figsize=(width, 2.9), squeeze=False, sharey=True, layout="constrained"
+        1, len(panels), figsize=(width, height), squeeze=False, sharey=True, layout="constrained"
     )
     for axes, (task, lines) in zip(grid[0], panels.items(), strict=True):
         values = sorted({value for line in lines for value in line.positions})
@@ -124,9 +130,11 @@ def draw(panels: dict[str, list[Line]], label: str, unit: str, caption: str) -> 
         axes.grid(axis="y")
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
-    grid[0][0].set_ylabel(unit)
-    handles = {h.get_label(): h for axes in grid[0] for h in axes.get_legend_handles_labels()[0]}
-    style.legend(figure, list(handles.values()))
+    grid[0][0].set_ylabel(textwrap.fill(unit, YLABEL_LETTERS))
+    handles = {
+        str(h.get_label()): h for axes in grid[0] for h in axes.get_legend_handles_labels()[0]
+    }
+    style.legend(figure, [handles[title] for title in titles], columns)
     text = textwrap.fill(caption, int(CAPTION_LETTERS_PER_INCH * width))
     figure.supxlabel(text, x=0.005, ha="left", fontsize=6.2, color="#666666")
     return figure

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
@@ -56,6 +57,11 @@ LOOKS = {
     "brac_p": Look(GREEN, DASHED, "d"),
     "brac_v": Look(GREEN, DOTTED, "p"),
     "bail": Look(RED, DASH_DOT, "*"),
+    "il_bc": Look(GREY, DOTTED, "D"),
+    "bmil_code": Look(BLUE, SOLID, "o"),
+    "bmil_paper": Look(SKY, DASHED, "P"),
+    "bmil_forward": Look(ORANGE, DASHED, "s"),
+    "vins": Look(GREEN, DASH_DOT, "v"),
 }
 
 _COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW)
@@ -106,6 +112,19 @@ _SETTINGS: dict[str, Any] = {
     "savefig.dpi": 220,
     "axes.unicode_minus": True,
 }
+
+
+#: Inches of a legend's entry, by the size of its letters: its line with the blanks, and a letter.
+ENTRY_INCHES, LETTER_INCHES = 0.75, 0.068
+
+
+def columns_that_fit(labels: Sequence[str], width: float) -> int:
+    """Most columns, filled one after another, of a legend over a figure of this width (inches); one at least."""
+    for columns in range(len(labels), 1, -1):
+        groups = np.array_split(list(map(len, labels)), columns)  # as matplotlib fills them
+        if sum(ENTRY_INCHES + LETTER_INCHES * letters.max() for letters in groups) <= width:
+            return columns
+    return 1
 
 
 def legend(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import result_sets
 
-from analysis import case_studies, figures_ablation
+from analysis import case_studies, figures_ablation, style
 from analysis.layout import FigureLayout
 from paper_tables.errors import PlanError
 from paper_tables.schema import parse
@@ -75,6 +75,35 @@ def test_the_figure_shows_means_whiskers_and_single_runs(bench: result_sets.Benc
     )
     # One method alone has a line: a single value of the axis is no ablation.
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["ROMI-BCQ"]
+
+
+def test_a_legend_takes_the_columns_that_its_figure_has_room_for() -> None:
+    names = ["BC", "BMIL (forward model)", "BMIL (code)", "VINS"]
+    assert style.columns_that_fit(names, 20.0) == 4
+    assert style.columns_that_fit(names, 4.2) == 2
+    assert style.columns_that_fit(names, 1.0) == 1
+    assert style.columns_that_fit([], 1.0) == 1
+
+
+def test_long_names_stay_inside_the_figure(tmp_path: Path) -> None:
+    lines = [
+        figures_ablation.Line(algo, title, (0.0, 10.0), (np.arange(5.0), np.arange(5.0) + 7))
+        for algo, title in zip(
+            ("il_bc", "bmil_forward", "bmil_code", "vins"),
+            ("BC", "BMIL (forward model)", "BMIL (code)", "VINS"),
+            strict=True,
+        )
+    ]
+    unit = "Percent of displaced starts whose goal is reached at some moment"
+    figure = figures_ablation.draw({"fetch-pick-and-place-v0": lines}, "steps", unit, "Caption.")
+    figure.canvas.draw()
+    frame = figure.bbox
+    label = figure.axes[0].yaxis.label.get_window_extent()
+    legend = figure.legends[0].get_window_extent()
+    assert legend.x0 >= frame.x0 and legend.x1 <= frame.x1
+    assert label.y0 >= frame.y0 and label.y1 <= legend.y1
+    looks = {style.look(line.algo) for line in lines}
+    assert len({look.colour for look in looks}) == len({look.marker for look in looks}) == 4
 
 
 def test_nothing_is_drawn_of_a_single_value(tmp_path: Path) -> None:

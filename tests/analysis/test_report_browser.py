@@ -80,7 +80,11 @@ VISITS = itertools.count()
 def page(driver: Any, path: Path) -> Iterator[Any]:
     """The page as a newcomer opens it; after the test the browser must have had nothing to say."""
     # An address of its own makes the browser load the page anew, whatever was done to it before.
-    driver.get(f"{path.as_uri()}?{next(VISITS)}")
+    address = f"{path.as_uri()}?{next(VISITS)}"
+    driver.get(address)
+    # On a loaded machine `get` was seen to return while the page was still read.
+    state = "return document.readyState + ' ' + document.location"
+    soon(driver, lambda page: page.execute_script(state) == f"complete {address}")
     yield driver
     assert driver.get_log("browser") == []
 
