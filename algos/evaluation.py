@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -120,6 +120,11 @@ def run_episodes(
     return roll(policy, task, alive=alive, counter=counter, episodes=episodes, begin=begin)
 
 
+def make_fleet(task: str, episodes: int, alive: Sequence[bool]) -> list[BatchEnv | None]:
+    """Environments of each living run for so many episodes."""
+    return [make_batch(task, episodes) if ok else None for ok in alive]
+
+
 def roll(
     policy: Policy,
     task: str,
@@ -129,15 +134,16 @@ def roll(
     episodes: int,
     begin: Callable[[int, BatchEnv], np.ndarray],
     advance: Advance = lambda _: None,
+    fleet: Sequence[BatchEnv | None] | None = None,
 ) -> list[Episodes | Failed | None]:
     """Episodes of every run that is alive, as `run_episodes`; ``begin`` starts those of a run in its environments.
 
     The policies of all runs are called once a step. It ends when every episode has. ``advance`` is told of the steps,
-    ``episodes`` times the horizon in all.
+    ``episodes`` times the horizon in all. ``fleet``: environments to use again, those of `make_fleet` unless given.
     """
     horizon = get_task(task).horizon
     device = next(iter(policy.policy_state().values())).device
-    envs = [make_batch(task, episodes) if ok else None for ok in alive]
+    envs = list(fleet or make_fleet(task, episodes, alive))
     noise = [torch_generator(s, "evaluation/acting", counter, device) for s in policy.seeds]
     observations = [None if env is None else begin(run, env) for run, env in enumerate(envs)]
     blank = next((o for o in observations if o is not None), None)

@@ -9,7 +9,7 @@ import numpy as np
 
 from algos.core.loop import Failed
 from algos.core.progress import Advance
-from algos.evaluation import Episodes, Policy, roll, run_episodes
+from algos.evaluation import Episodes, Policy, make_fleet, roll, run_episodes
 from algos.imagination.demonstrations import PLACE
 from envs.batch import BatchEnv
 from envs.starts import StartList
@@ -57,7 +57,11 @@ def displaced_outcomes(
     ``advance`` is told of the steps, starts times the horizon in all.
     """
     parts: list[list[Outcomes | Failed | None]] = []
+    fleet: list[BatchEnv | None] = []
     for number, state in enumerate(_batched(starts.state)):
+        # The same robots for all batches: MuJoCo's memory comes back in pieces that new ones do not fit into.
+        if not number or len(state) < BATCH:
+            fleet = make_fleet(starts.task, len(state), alive)
 
         def begin(_: int, env: BatchEnv, state: np.ndarray = state) -> np.ndarray:
             reset_to = env.reset_to  # type: ignore[attr-defined]
@@ -72,6 +76,7 @@ def displaced_outcomes(
             episodes=len(state),
             begin=begin,
             advance=advance,
+            fleet=fleet,
         )
         parts.append([_outcomes(each) for each in found])
     return [_joined([part[run] for part in parts]) for run in range(len(alive))]

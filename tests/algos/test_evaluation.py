@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from algos import robustness
 from algos.evaluation import Episodes, roll, run_episodes, summarise
 from algos.robustness import BATCH, displaced_outcomes
 from envs.batch import BatchEnv
@@ -117,6 +118,40 @@ def test_steps_of_displaced_episodes_are_told_to_the_last(count: int) -> None:
     displaced_outcomes(Asleep(), few, [True], 0, told.append)
     assert sum(told) == count * get_task(task).horizon
     assert len(told) > get_task(task).horizon * 0.9
+
+
+class Pushing(Asleep):
+    """Moves a Fetch gripper to the object."""
+
+    def act(self, state: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        way = (10.0 * (state[..., 3:6] - state[..., :3])).clamp(-1, 1)
+        return torch.nn.functional.pad(way, (0, 1)), torch.zeros(state.shape[:2])
+
+
+def test_robots_that_are_used_again_give_what_new_ones_give(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    starts, made = displaced_starts("fetch-push-v0", 7), list[int]()
+    alone = [
+        displaced_outcomes(Pushing(), part, [True], number)[0]
+        for number, part in enumerate(
+            dataclasses.replace(
+                starts, state=starts.state[at : at + 3], cell=starts.cell[at : at + 3]
+            )
+            for at in (0, 3, 6)
+        )
+    ]
+    monkeypatch.setattr(robustness, "BATCH", 3)
+    make = robustness.make_fleet
+    monkeypatch.setattr(
+        robustness, "make_fleet", lambda task, n, alive: made.append(n) or make(task, n, alive)
+    )
+    (together,) = displaced_outcomes(Pushing(), starts, [True], 0)
+    assert made == [3, 1]
+    for name in ("success", "ever", "steps", "place"):
+        apart = np.concatenate([getattr(each, name) for each in alone])
+        assert (getattr(together, name) == apart).all()
+    assert 0 < together.ever.sum() < 7
 
 
 def test_steps_that_need_not_be_driven_are_told_too() -> None:
