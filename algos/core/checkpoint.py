@@ -110,22 +110,26 @@ class FolderLock:
 
     def __enter__(self) -> FolderLock:
         self._file = self.path.open("a+")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if self._held_elsewhere():
             self._file.seek(0)
             holder = self._file.read().strip() or "an unknown process"
             self._file.close()
             raise LockedError(
                 f"{self.path.parent}: {holder} is training here; wait for it, or stop it with "
                 f"`kill {holder.split()[1] if holder.startswith('pid') else 'PID'}` (it checkpoints and exits)"
-            ) from None
-        except OSError:  # not every file system has locks
-            pass
+            )
         self._file.truncate(0)
         self._file.write(f"pid {os.getpid()} on {socket.gethostname()}\n")
         self._file.flush()
         return self
+
+    def _held_elsewhere(self) -> bool:
+        """Take the lock unless another process has it; not every file system has locks, without them nobody does."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            return isinstance(error, BlockingIOError)
+        return False
 
     def __exit__(
         self,

@@ -12,8 +12,9 @@ import pytest
 import result_sets
 
 from analysis import case_studies, figures_ablation, style
-from analysis.layout import FigureLayout
+from analysis.layout import FigureLayout, Known, Layout
 from paper_tables.errors import PlanError
+from paper_tables.registry import read_registry
 from paper_tables.schema import parse
 
 UMAZE = result_sets.UMAZE
@@ -137,3 +138,11 @@ def test_the_suites_figure_is_written(tmp_path: Path) -> None:
 def test_axis_belongs_to_ablations(changes: dict[str, object], message: str) -> None:
     with pytest.raises(PlanError, match=message):
         layout(**changes)
+
+
+def test_a_misspelt_axis_is_refused_with_the_nearest_number() -> None:
+    registry = read_registry(result_sets.CHECKOUT / "config", result_sets.CHECKOUT)
+    known = Known(registry.algos, registry.tasks, ["eta"])
+    known.check(Layout(figures={"f": layout()}), Path("tables.yaml"))
+    with pytest.raises(PlanError, match=r"figures\.f\.axis: unknown number 'etaa'; nearest: 'eta'"):
+        known.check(Layout(figures={"f": layout(axis="etaa")}), Path("tables.yaml"))

@@ -340,11 +340,6 @@ TYPOS = {
         "settings: {model_shedule: first}",
         "tables.table6.lines.bmil_code.settings: unknown setting 'model_shedule'; nearest: 'model_schedule'",
     ),
-    "axis of a figure": (
-        "axis: epoch_updates",
-        "axis: epoch_update",
-        "figures.figure6.axis: unknown number 'epoch_update'; nearest: 'epoch_updates'",
-    ),
     "axis that is no number": (
         "axis: epoch_updates",
         "axis: evaluation_start",
