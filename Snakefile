@@ -45,7 +45,7 @@ rule all:
 
 rule results:
     input:
-        GRID.plan(GRID.tier).results(),
+        GRID.tier_results(GRID.tier),
     localrule: True
 
 

@@ -5,10 +5,11 @@
 * ``runs.csv``: a line a run with all its metrics, its budget and where it comes from;
 * ``evaluations.csv``: a line an evaluation during training;
 * ``starts.csv`` and ``outcomes.csv``: the displaced starts, and a digit for each of a run's (1: it succeeded);
+* ``scenes.csv``: where the episode of the demonstrations starts, and its object and goal;
 * ``claims.csv``: the lines of the ledger that these papers' runs were judged for.
 
-Numbers have six significant digits. A run that several experiments share has one line. The same results give the same
-bytes.
+``--exported FOLDER`` of every command reads them again (`analysis.exported`). Numbers have six significant digits.
+A run that several experiments share has one line. The same results give the same bytes.
 """
 
 from __future__ import annotations
@@ -16,24 +17,27 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from analysis import ledger
 from analysis.claims import judge_all
 from analysis.errors import AnalysisError, exit_code
+from analysis.exported import EVALUATIONS_FILE, OUTCOMES_FILE, SCENES_FILE, STARTS_FILE
 from analysis.files import csv_text, write_text
 from analysis.load import ArmResult, Results, distinct
 from analysis.records import FailedRun, Record, Run
-from analysis.starts import read_starts
+from analysis.starts import Starts, read_starts
 from analysis.verdicts import SILENT
 from analysis.workspace import Workspace, from_options, options_parser
 from paper_tables.errors import select
+from paper_tables.exported import DIGEST, RUNS_FILE
 
 Row = dict[str, Any]
 
 #: So much of a checksum is printed.
-CHECKSUM = 16
+CHECKSUM = DIGEST
 
 
 @dataclass(frozen=True)
@@ -88,17 +92,29 @@ def run_rows(arm: Shared) -> Iterator[Row]:
 
 def _provenance(record: Record, seed: int) -> Row:
     data = [entry for entry in record.data if entry.get("seed", seed) == seed]
+
+    def of_data(name: str) -> str:
+        return " ".join(str(entry.get(name, ""))[:CHECKSUM] for entry in data).strip()
+
     return {
         "updates": record.updates,
         "precision": record.precision,
         "version": record.version,
         "data_source": " ".join(dict.fromkeys(str(entry["source"]) for entry in data)),
-        "data_sha256": " ".join(str(entry.get("sha256", ""))[:CHECKSUM] for entry in data),
+        "data_generator": of_data("generator"),
+        "data_transitions": of_data("transitions"),
+        "data_learnt": of_data("learnt"),
+        "data_sha256": of_data("sha256"),
+        "evaluation_protocol": record.evaluation.get("protocol"),
+        "episodes_per_start": record.evaluation.get("episodes_per_start"),
         "commit": record.versions.get("hindcast"),
+        "python": record.versions.get("python"),
         "torch": record.versions.get("torch"),
         "mujoco": record.versions.get("mujoco"),
         "hardware": record.hardware.get("gpu") or record.hardware.get("cpu"),
+        "cores": record.hardware.get("cores"),
         "runs_of_the_job": len(record.seeds),
+        "environment_steps_of_the_job": record.environment_steps,
         "cpu_seconds_of_the_job": record.cpu_seconds,
         "wall_seconds_of_the_job": record.wall_seconds,
     }
@@ -110,13 +126,14 @@ def evaluation_rows(arm: Shared) -> Iterator[Row]:
         yield {**arm.key, **{str(name): value for name, value in row.items()}}
 
 
-def start_rows(arms: Sequence[Shared], root: Path) -> tuple[list[Row], list[Row]]:
-    """Displaced starts, each list once, and the outcomes of every run.
+def start_rows(arms: Sequence[Shared], root: Path) -> dict[str, list[Row]]:
+    """Displaced starts, each list once, the outcomes of every run, and the scene of every task, by file.
 
     Raises:
         AnalysisError: outcomes that do not fit their starts.
     """
     lists: dict[tuple[str, int], list[Row]] = {}
+    scenes: dict[str, list[Row]] = {}
     outcomes: list[Row] = []
     for arm in arms:
         starts = read_starts(arm.result, root)
@@ -125,7 +142,7 @@ def start_rows(arms: Sequence[Shared], root: Path) -> tuple[list[Row], list[Row]
         task, count = arm.result.arm.task, len(starts.place)
         place = {"task": task, "starts": count}
         rows = [
-            {**place, "start": i, "x": x, "y": y, "cell": starts.names[cell]}
+            {**place, "start": i, "x": _text(x), "y": _text(y), "cell": starts.names[cell]}
             for i, ((x, y), cell) in enumerate(zip(starts.place, starts.cell, strict=True))
         ]
         if lists.setdefault((task, count), rows) != rows:
@@ -133,7 +150,21 @@ def start_rows(arms: Sequence[Shared], root: Path) -> tuple[list[Row], list[Row]
         for seed, won in sorted(starts.succeeded.items()):
             digits = "".join("1" if one else "0" for one in won)
             outcomes.append({**arm.key, "seed": seed, "starts": count, "outcomes": digits})
-    return [row for rows in lists.values() for row in rows], outcomes
+        if found := scene_rows(task, starts):
+            scenes[task] = found
+    return {
+        STARTS_FILE: list(chain.from_iterable(lists.values())),
+        OUTCOMES_FILE: outcomes,
+        SCENES_FILE: list(chain.from_iterable(scenes.values())),
+    }
+
+
+def scene_rows(task: str, starts: Starts) -> list[Row]:
+    """Places in metres and cells of the training episode, as far as the task records them."""
+    places = [(name, x, y, "") for name, (x, y) in sorted(starts.scene.items())]
+    cells = [(name, None, None, f"{r},{c}") for name, (r, c) in sorted(starts.marked.items())]
+    columns = ("task", "name", "x", "y", "cell")
+    return [dict(zip(columns, (task, *one), strict=True)) for one in [*places, *cells]]
 
 
 def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -167,14 +198,12 @@ def export(
             f"nothing of tier '{space.tier}' to export: no results of "
             f"{', '.join([*papers, *experiments]) or 'any experiment'}"
         )
-    starts, outcomes = start_rows(arms, space.root)
     of_runs = {name.partition("/")[0] for arm in arms for name in arm.experiments}
     chosen = set(experiments or known)
     files: dict[str, Sequence[Mapping[str, Any]]] = {
-        "runs.csv": [row for arm in arms for row in run_rows(arm)],
-        "evaluations.csv": [row for arm in arms for row in evaluation_rows(arm)],
-        "starts.csv": starts,
-        "outcomes.csv": outcomes,
+        RUNS_FILE: [row for arm in arms for row in run_rows(arm)],
+        EVALUATIONS_FILE: [row for arm in arms for row in evaluation_rows(arm)],
+        **start_rows(arms, space.root),
         "claims.csv": [
             row
             for row in map(ledger.row, judge_all(space, results))

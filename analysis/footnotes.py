@@ -61,7 +61,20 @@ def footnotes(
         for key, text in texts.items():
             marks.setdefault(key, []).append(names[text])
     joined = {key: ",".join(found) for key, found in marks.items()}
-    return Footnotes((*lines, *_left_out(arms), *_without_number(unread)), joined)
+    lines += [*_read_elsewhere(used), *_left_out(arms), *_without_number(unread)]
+    return Footnotes(tuple(lines), joined)
+
+
+def _read_elsewhere(arms: Sequence[ArmResult]) -> Iterator[str]:
+    """One line for each export that runs were read from."""
+    found: dict[str, list[str]] = {}
+    for arm in arms:
+        for folder, seeds in arm.exported().items():
+            found.setdefault(str(folder), []).append(
+                f"{arm.name}, seeds {', '.join(map(str, seeds))}"
+            )
+    for name, texts in found.items():
+        yield f"Read from {name}, not made here: {'; '.join(texts)}."
 
 
 def _without_number(unread: Iterable[tuple[str, str]]) -> Iterator[str]:

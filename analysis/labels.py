@@ -86,7 +86,9 @@ def hardware(arm: ArmResult) -> str:
     parts = []
     for record in arm.records:
         found = record.hardware
-        text = f"{found.get('cpu', 'unknown processor')} ({found.get('cores', '?')} cores)"
+        text = str(found.get("cpu", "unknown processor"))
+        if "cores" in found:
+            text += f" ({found['cores']} cores)"
         parts.append(f"{text}, {found['gpu']}" if found.get("gpu") else text)
     return listed(parts)
 

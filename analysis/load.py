@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import AnalysisError
+from analysis.exported import ExportedRuns
 from analysis.metrics import Reading, parse_metric
 from analysis.records import Block, FailedRun, Record, Run, read_block
 from analysis.statistics import Array
@@ -79,6 +80,15 @@ class ArmResult:
         """Where the data of its runs came from."""
         return {source for record in self.records for source in record.sources}
 
+    def exported(self) -> dict[Path, list[int]]:
+        """Seeds of runs that were read from exports, by folder."""
+        here = {run.seed for run in self.runs} | {run.seed for run in self.failed}
+        found: dict[Path, list[int]] = {}
+        for record in self.records:
+            if record.exported:
+                found.setdefault(record.exported, []).extend(sorted(here & {*record.seeds}))
+        return found
+
     @cached_property
     def declared(self) -> dict[str, Any]:
         """Hyperparameters and overrides that the arm was declared with."""
@@ -138,12 +148,25 @@ class Results:
         return table
 
 
+def read_elsewhere(arms: Iterable[ArmResult]) -> list[str]:
+    """One line for each export that runs of `arms`, each with runs of its own, were read from."""
+    counts: Counter[Path] = Counter()
+    for arm in arms:
+        counts.update({folder: len(seeds) for folder, seeds in arm.exported().items()})
+    return [f"{number} runs from {folder}" for folder, number in sorted(counts.items())]
+
+
 def _key(arm: Arm) -> dict[str, str]:
     return {column: getattr(arm, column) for column in ARM_COLUMNS}
 
 
-def load(plan: Plan, root: Path = Path(), may_be_empty: bool = False) -> Results:
-    """Read every result that `plan` names below `root`.
+def load(
+    plan: Plan,
+    root: Path = Path(),
+    may_be_empty: bool = False,
+    exported: ExportedRuns | None = None,
+) -> Results:
+    """Read every result that `plan` names below `root`, and what is missing there from `exported`.
 
     `may_be_empty`: the plan is part of a tier, and it is enough that the tier has any result.
 
@@ -151,7 +174,7 @@ def load(plan: Plan, root: Path = Path(), may_be_empty: bool = False) -> Results
         AnalysisError: not one planned result exists.
     """
     cache: dict[tuple[str, str], Block | None] = {}
-    arms = tuple(_load_arm(arm, plan.tier, root, cache) for arm in plan.arms)
+    arms = tuple(_load_arm(arm, plan.tier, root, cache, exported) for arm in plan.arms)
     folder = root / TierPaths(plan.tier).root
     found = any(result.records or result.problems for result in arms)
     if not found and not (may_be_empty and any(folder.rglob(RESULT_FILE))):
@@ -177,7 +200,11 @@ def distinct(arms: Iterable[ArmResult]) -> list[ArmResult]:
 
 
 def _load_arm(
-    arm: Arm, tier: str, root: Path, cache: dict[tuple[str, str], Block | None]
+    arm: Arm,
+    tier: str,
+    root: Path,
+    cache: dict[tuple[str, str], Block | None],
+    exported: ExportedRuns | None,
 ) -> ArmResult:
     """Read an arm's blocks, each file once however many experiments share it."""
     blocks: list[Block] = []
@@ -190,7 +217,11 @@ def _load_arm(
             blocks.append(block)
     problems = [f"{block.path}: {block.problem}" for block in blocks if block.problem]
     problems += [f"{block.path}: {note}" for block in blocks for note in block.notes]
-    return _checked(arm, [block for block in blocks if not block.problem], problems)
+    used = [block for block in blocks if not block.problem]
+    if exported is not None:
+        own = {seed for block in used for seed in block.seeds}
+        used += exported.blocks(arm, set(arm.seeds) - own)
+    return _checked(arm, used, problems)
 
 
 def _checked(arm: Arm, blocks: list[Block], problems: list[str]) -> ArmResult:

@@ -50,7 +50,8 @@ class Record:
 
     `evaluation` is the protocol of the evaluation after training, without its list of starts, which is
     read where it is drawn (`analysis.starts`); that of the evaluations during training stands in the
-    hyperparameters.
+    hyperparameters. `exported` is the folder of the export that the runs were read from, None for a
+    result file.
     """
 
     path: str
@@ -66,6 +67,7 @@ class Record:
     versions: Mapping[str, str]
     wall_seconds: float
     cpu_seconds: float | None
+    exported: Path | None = None
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -83,6 +85,11 @@ class Block:
     record: Record | None = None
     problem: str | None = None
     notes: tuple[str, ...] = field(default=())
+
+    @property
+    def seeds(self) -> set[int]:
+        """Seeds of its runs, failed ones too."""
+        return {run.seed for run in self.runs} | {run.seed for run in self.failed}
 
 
 def read_numbers(path: Path, digest: str) -> dict[str, Any] | None:

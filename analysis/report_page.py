@@ -10,7 +10,7 @@ from pathlib import Path
 from analysis import labels, settings_tables
 from analysis.claims import Entry
 from analysis.layout import Layout
-from analysis.load import ArmResult, Results
+from analysis.load import ArmResult, Results, read_elsewhere
 from analysis.render import FORMATS
 from analysis.render_html import Badge, Links, TableView, badge, slug, view
 from analysis.report_arms import ArmView, Catalogue
@@ -221,6 +221,7 @@ def _provenance(catalogue: Catalogue) -> Iterator[tuple[str, tuple[str, ...]]]:
     wall = sum(record.wall_seconds for record in records.values())
     pairs: list[tuple[str, Iterable[str]]] = [
         ("Compute", [f"{duration(wall)} of wall time in {count(len(records), 'job')}"]),
+        ("Not made here", read_elsewhere(arms)),
         ("Hardware", map(labels.hardware, arms)),
         ("Precision", map(labels.precision, arms)),
         ("Data", map(labels.data, arms)),

@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.errors import AnalysisError
+from analysis.exported import exported_evaluation
 from analysis.load import ArmResult
+from analysis.records import Record
 from analysis.statistics import Array
 
 Outcomes = npt.NDArray[np.bool_]
@@ -88,8 +90,7 @@ def read_starts(result: ArmResult, root: Path) -> Starts | None:
     succeeded: dict[int, Outcomes] = {}
     finished = {run.seed for run in result.runs}
     for record in result.records:
-        content = json.loads((root / record.path).read_text(encoding="utf-8"))
-        evaluation = content.get("evaluation") or {}
+        evaluation = _evaluation(result, record, root)
         if not evaluation.get("starts"):  # another protocol, or no run that could be evaluated
             continue
         try:
@@ -105,6 +106,14 @@ def read_starts(result: ArmResult, root: Path) -> Starts | None:
         return None
     missing = tuple(sorted(finished - set(succeeded)))
     return replace(first, succeeded=succeeded, missing=missing)
+
+
+def _evaluation(result: ArmResult, record: Record, root: Path) -> Mapping[str, Any]:
+    """What a record's runs were judged from, with the starts."""
+    if record.exported:
+        return exported_evaluation(record, result.arm)
+    content = json.loads((root / record.path).read_text(encoding="utf-8"))
+    return content.get("evaluation") or {}
 
 
 def _block(evaluation: Mapping[str, Any], finished: set[int]) -> Starts:
@@ -139,5 +148,8 @@ def _scene(entry: Mapping[str, Any]) -> tuple[dict[str, tuple[float, float]], di
 
 
 def _same(one: Starts, other: Starts) -> bool:
-    arrays = np.array_equal(one.place, other.place) and np.array_equal(one.cell, other.cell)
-    return arrays and one.names == other.names
+    """Whether two lists are one; exported places have six digits."""
+    if one.place.shape != other.place.shape or one.names != other.names:
+        return False
+    places = np.allclose(one.place, other.place, rtol=1e-5, atol=1e-9)
+    return places and np.array_equal(one.cell, other.cell)

@@ -19,7 +19,7 @@ from rich.text import Text
 from analysis.errors import AnalysisError
 from analysis.labels import DASH
 from analysis.ledger import COLUMNS, CONTRADICTED, STYLES, effect_text
-from analysis.load import ArmResult, Results, distinct
+from analysis.load import ArmResult, Results, distinct, read_elsewhere
 from analysis.report_words import count
 from analysis.verdicts import SILENT, Verdict
 from analysis.workspace import Workspace, command_line
@@ -35,7 +35,8 @@ MOST_NAMED = 5
 class Summary:
     """What the page shows; `claims` and `scores` are rows of the files written before.
 
-    `absent` says which planned runs are missing, `waiting` which arms cannot run and why.
+    `exported` counts the runs that were read from exports, `absent` says which planned runs are missing,
+    `waiting` which arms cannot run and why.
     """
 
     tier: str
@@ -50,6 +51,7 @@ class Summary:
     figures: tuple[Path, ...]
     ledger: Path
     problems: tuple[str, ...]
+    exported: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
 
@@ -107,6 +109,7 @@ def read_summary(space: Workspace, results: Results) -> Summary:
         figures=tuple(figure.relative_to(space.root) for figure in figures),
         ledger=Path(paths.claims),
         problems=results.problems,
+        exported=tuple(read_elsewhere(unique)),
         absent=tuple(_absent(unique)),
         waiting=tuple(_waiting(results.arms)),
     )
@@ -201,10 +204,11 @@ def _where(summary: Summary) -> list[str]:
 
 
 def _runs(summary: Summary) -> str:
+    elsewhere = f" Not made here: {', '.join(summary.exported)}." if summary.exported else ""
     return (
         f"{summary.finished} runs finished, {summary.failed} failed, {summary.missing} missing; "
         f"{len(summary.tables)} tables ({summary.filled} with numbers of ours) and "
-        f"{len(summary.figures)} figures written."
+        f"{len(summary.figures)} figures written.{elsewhere}"
     )
 
 

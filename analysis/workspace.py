@@ -9,6 +9,7 @@ from pathlib import Path
 
 from analysis.claim_file import Claim, read_claims
 from analysis.errors import exit_code
+from analysis.exported import read_exported
 from analysis.layout import Known, Layout, read_layout
 from analysis.load import ArmResult, Results, load
 from analysis.published import Published, read_published
@@ -22,7 +23,8 @@ class Workspace:
     """Everything the analysis of one tier starts from.
 
     `tiers` as declared, in order of budget; `unimplemented` are the declared algorithms without code;
-    `restricted`: only some of the papers were asked for.
+    `restricted`: only some of the papers were asked for; `exports`: folders of exported runs that stand
+    in for missing ones.
     """
 
     root: Path
@@ -36,6 +38,7 @@ class Workspace:
     unimplemented: frozenset[str] = frozenset()
     restricted: bool = False
     config: Path | None = None
+    exports: tuple[Path, ...] = ()
 
     @property
     def registry(self) -> Registry:
@@ -44,7 +47,8 @@ class Workspace:
 
     def load(self) -> Results:
         """Results of the plan; raises `AnalysisError` if the tier has none."""
-        return load(self.plan, self.root, may_be_empty=self.restricted)
+        exported = read_exported(self.exports) if self.exports else None
+        return load(self.plan, self.root, self.restricted, exported)
 
     @property
     def _described(self) -> Path:
@@ -98,8 +102,9 @@ def open_workspace(
     source: str | None = None,
     config: Path | None = None,
     papers_dir: Path | None = None,
+    exports: Sequence[Path] = (),
 ) -> Workspace:
-    """Plan `tier` as the runs were planned (the last four as given to the workflow).
+    """Plan `tier` as the runs were planned (the last five as given to the workflow).
 
     Raises:
         PlanError: unknown tier or paper, or a mistake in the configuration.
@@ -126,6 +131,7 @@ def open_workspace(
         ),
         restricted=papers is not None,
         config=config,
+        exports=tuple(exports),
     )
 
 
@@ -139,6 +145,13 @@ def options_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--source", choices=["local", "d4rl", "file"], help="data source of runs")
     parser.add_argument("--config", type=Path, help="configuration folder (default: config)")
     parser.add_argument("--papers-dir", type=Path, help="folder of papers (default: paper_tables)")
+    parser.add_argument(
+        "--exported",
+        type=Path,
+        action="append",
+        default=[],
+        help="folder of exported runs that stand in for missing ones, such as docs/results/bmil",
+    )
     return parser
 
 
@@ -152,6 +165,7 @@ def from_options(options: argparse.Namespace, papers: Sequence[str] | None) -> W
         options.source,
         options.config,
         options.papers_dir,
+        options.exported,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any, get_args
 from paper_tables import paths
 from paper_tables.digest import sha256
 from paper_tables.errors import PlanError, unknown
+from paper_tables.exported import DIGEST, exported_seeds
 from paper_tables.plan import Device, Job, Plan, make_plan
 from paper_tables.registry import read_papers, read_registry
 from paper_tables.schema import DataSource
@@ -25,6 +26,7 @@ SETTINGS: dict[str, str] = {
     "config_dir": "config",
     "papers_dir": "paper_tables",
     "data_source": "",
+    "exported": "",
     "container": "hindcast.sif",
 }
 
@@ -63,6 +65,8 @@ class Dag:
             raise unknown("--config", "data_source", source, get_args(DataSource))
         self.config_dir = self._folder("config_dir", Path(__file__).parents[1] / "config")
         self.papers_dir = self._folder("papers_dir", Path(__file__).parent)
+        folder = self.settings["exported"]
+        self._exported = exported_seeds([Path(folder)]) if folder else {}
         self._plans: dict[str, Plan] = {}
         self._jobs: dict[str, Job] = {}
         self.plan(self.tier)
@@ -153,9 +157,21 @@ class Dag:
         return [place.summary, place.report, *self.report_inputs(tier)]
 
     def report_inputs(self, tier: str) -> list[str]:
-        """Everything that the report of a tier is made of."""
+        """Everything that the report of a tier is made of, but for exported runs."""
         plan = self.plan(tier)
-        return [*plan.results(), *plan.diagnoses()]
+        return self._to_run([*plan.results(), *plan.diagnoses()], tier)
+
+    def tier_results(self, tier: str) -> list[str]:
+        """Result files of a tier, but for those of exported runs."""
+        return self._to_run(self.plan(tier).results(), tier)
+
+    def _to_run(self, files: list[str], tier: str) -> list[str]:
+        """Those of `files` of jobs that have a run which was not exported."""
+        return [file for file in files if not self._is_exported(str(Path(file).parent), tier)]
+
+    def _is_exported(self, folder: str, tier: str) -> bool:
+        job = self.job(folder, tier)
+        return set(job.seeds) <= self._exported.get(job.digest[:DIGEST], set())
 
     def report_options(self, tier: str) -> list[str]:
         """Options of the report: the tier, and what else its plan was made with."""
@@ -164,6 +180,8 @@ class Dag:
             options += ["--device", self.device]
         if self.settings["data_source"]:
             options += ["--source", self.settings["data_source"]]
+        if self.settings["exported"]:
+            options += ["--exported", self.settings["exported"]]
         if self.config_dir != Path(SETTINGS["config_dir"]):
             options += ["--config", str(self.config_dir)]
         if self.papers_dir != Path(SETTINGS["papers_dir"]):
@@ -255,4 +273,4 @@ class Dag:
         if not results:
             command = f"python -m paper_tables.plan --tier {self.tier}"
             raise PlanError(f"{target}: tier '{self.tier}' runs nothing of it; see: {command}")
-        return [*results, *plan.diagnoses(paper, experiment, axis)]
+        return self._to_run([*results, *plan.diagnoses(paper, experiment, axis)], self.tier)

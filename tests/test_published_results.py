@@ -7,13 +7,21 @@ import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from analysis import ledger
+from analysis.claims import judge_all
 from analysis.equivalence import ratio_interval
+from analysis.exported import read_exported
+from analysis.load import load
 from analysis.statistics import t_half_width, welch_greater
+from analysis.verdicts import SILENT
+from analysis.workspace import open_workspace
+from paper_tables.exported import exported_seeds
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
@@ -174,3 +182,57 @@ def test_a_wrong_digit_or_order_of_runs_is_found(row: str) -> None:
     runs = [16.3333, 21.3333, 6.0]
     assert rounds_to(runs, ["16.3", "21.3", "6.0"])
     assert not rounds_to(runs, row.split(", "))
+
+
+#: Digests of published runs that an earlier version made, where the page says so.
+OUTDATED: set[str] = set()
+#: Pages whose claims were judged from what is published beside them, with their tier and paper.
+JUDGED = [("bmil", "standard"), ("bmil/quick", "quick")]
+
+
+@pytest.mark.parametrize(("page", "tier"), JUDGED)
+def test_published_claims_come_out_of_the_published_runs(
+    page: str, tier: str, tmp_path: Path
+) -> None:
+    """The ledger, judged again from the runs: every verdict and every number of it."""
+    folder = RESULTS / page
+    space = open_workspace(tier, root=ROOT, exports=[folder])
+    results = load(space.plan, tmp_path, exported=read_exported([folder]))
+    again = [ledger.row(entry) for entry in judge_all(replace(space, root=tmp_path), results)]
+    judged = [row for row in again if row["paper"] == "bmil" and row["verdict"] not in SILENT]
+    with (folder / "claims.csv").open(newline="", encoding="utf-8") as file:
+        published = [*csv.DictReader(file)]
+    assert len(published) > 0
+    assert [row["id"] for row in judged] == [row["id"] for row in published]
+    for mine, theirs in zip(judged, published, strict=True):
+        for column, value in mine.items():
+            assert alike(value, theirs[column]), (mine["id"], column, value, theirs[column])
+
+
+def alike(value: object, text: str) -> bool:
+    """Equal as text, or as numbers up to the six digits that runs are published with."""
+    if str(value) == text:
+        return True
+    try:
+        return float(str(value)) == pytest.approx(float(text), rel=2e-4, abs=1e-6)
+    except ValueError:
+        return False
+
+
+@pytest.mark.parametrize("tier", ["quick", "hour", "standard"])
+def test_published_runs_stand_in_for_those_of_a_checkout(tier: str, tmp_path: Path) -> None:
+    """Every published run has the digest of a planned one: nothing published is out of date."""
+    space = open_workspace(tier, root=ROOT)
+    found = load(space.plan, tmp_path, exported=read_exported([RESULTS]))
+    assert sum(len(arm.runs) for arm in found.arms) > 0
+    assert not found.problems
+
+
+def test_every_published_run_is_one_that_a_tier_plans() -> None:
+    planned = {
+        arm.digest[:16]
+        for tier in ("quick", "hour", "standard", "paper")
+        for arm in open_workspace(tier, root=ROOT).plan.arms
+    }
+    published = exported_seeds([RESULTS])
+    assert published and not set(published) - planned - OUTDATED

@@ -1,0 +1,229 @@
+"""Exported runs stand in for missing ones: the same numbers, only where the digest fits, and said so."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from result_sets import Bench, failed_run, runs
+from start_sets import ARM, ROOM, WON, evaluation, maze_outcomes, maze_starts, space_of
+
+from analysis import claims, export, labels, report
+from analysis.exported import read_exported
+from analysis.footnotes import footnotes
+from analysis.load import Results, load, read_elsewhere
+from analysis.starts import read_starts
+from analysis.workspace import Workspace
+from paper_tables.errors import PlanError
+
+
+def exports(space: Workspace, out: Path) -> Path:
+    export.export(space, out, [], [])
+    return out
+
+
+def without_results(bench: Bench) -> None:
+    shutil.rmtree(bench.root / "results")
+
+
+def from_export(bench: Bench, *folders: Path) -> Results:
+    return load(bench.plan, bench.root, exported=read_exported(folders))
+
+
+def edit(path: Path, line: int, **cells: str) -> None:
+    """Change cells of a line (the first is 2, as an editor counts)."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    rows[line - 2] |= cells
+    path.write_text(export._csv(rows), encoding="utf-8")
+
+
+def test_exported_runs_have_the_numbers_of_the_runs_themselves(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.arm("bcq", [*runs([-9.0, -6.0]), failed_run(2)], blocks=3)
+    bench.arm("romi_bcq", runs([20.0, 22.5, 50.0], goal_hold=0.7))
+    own = bench.results()
+    out = exports(bench.space, tmp_path / "out")
+    without_results(bench)
+    found = from_export(bench, out)
+    for mine, theirs in zip(own.arms, found.arms, strict=True):
+        assert [run.seed for run in mine.runs] == [run.seed for run in theirs.runs]
+        assert [dict(run.metrics) for run in mine.runs] == [
+            pytest.approx(dict(run.metrics), rel=1e-5) for run in theirs.runs
+        ]
+        assert [(r.seed, r.reason) for r in mine.failed] == [
+            (r.seed, r.reason) for r in theirs.failed
+        ]
+        assert (mine.missing, mine.sources) == (theirs.missing, theirs.sources)
+        for describe in (labels.data, labels.precision, labels.hardware, labels.budget):
+            assert describe(mine) == describe(theirs)
+        for metric in ("score", "evaluation.score"):
+            assert labels.evaluation(mine, metric) == labels.evaluation(theirs, metric)
+        assert sum(r.wall_seconds for r in mine.records) == sum(
+            r.wall_seconds for r in theirs.records
+        )
+        names = ["seed", "status", "update", "score", "goal_hold", "mean_q"]
+        assert mine.evaluations[names].equals(theirs.evaluations[names])
+
+
+def test_an_export_of_exported_runs_is_the_same_to_the_byte(bench: Bench, tmp_path: Path) -> None:
+    bench.arm("bcq", [*runs([-9.0, 1 / 3]), failed_run(2)], blocks=3)
+    first = exports(bench.space, tmp_path / "first")
+    without_results(bench)
+    again = exports(replace(bench.space, exports=(first,)), tmp_path / "again")
+    names = sorted(path.name for path in first.iterdir())
+    assert names == sorted(path.name for path in again.iterdir())
+    for name in names:
+        assert (first / name).read_bytes() == (again / name).read_bytes(), name
+
+
+def test_starts_scenes_and_outcomes_come_back(pushes: Bench, tmp_path: Path) -> None:
+    space = space_of(pushes)
+    own = [read_starts(arm, space.root) for arm in space.load().arms]
+    out = exports(space, tmp_path / "out")
+    without_results(pushes)
+    for mine, arm in zip(own, from_export(pushes, out).arms, strict=True):
+        theirs = read_starts(arm, space.root)
+        assert mine is not None and theirs is not None
+        assert np.allclose(mine.place, theirs.place, rtol=1e-5)
+        assert (mine.names, mine.scene, mine.marked) == (theirs.names, theirs.scene, theirs.marked)
+        assert {s: [*won] for s, won in mine.succeeded.items()} == {
+            s: [*won] for s, won in theirs.succeeded.items()
+        }
+
+
+def test_cells_of_mazes_come_back(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, experiment="table1")
+    starts = maze_starts(ROOM, 2)
+    bench.arm("il_bc", runs([1.0, 2.0, 3.0]), task=ROOM,
+              evaluation=evaluation(starts, maze_outcomes(starts, 4.0)))  # fmt: skip
+    mine = read_starts(bench.results().arms[0], tmp_path)
+    out = exports(space_of(bench), tmp_path / "out")
+    without_results(bench)
+    theirs = read_starts(from_export(bench, out).arms[0], tmp_path)
+    assert mine is not None and theirs is not None
+    assert theirs.marked == mine.marked == {"start_cell": (3, 1), "goal_cell": (3, 11)}
+    assert np.array_equal(mine.cell, theirs.cell) and mine.names == theirs.names
+    assert np.array_equal(mine.rates, theirs.rates)
+
+
+def test_own_runs_come_first_and_exported_ones_fill_the_gaps(bench: Bench, tmp_path: Path) -> None:
+    arm = bench.arm("bcq", runs([1.0, 2.0, 3.0]), blocks=3)
+    out = exports(bench.space, tmp_path / "out")
+    (bench.root / arm.results[0]).unlink()
+    bench.change(replace(arm, results=arm.results[1:]), runs=runs([0.0, 7.0])[1:])
+    found = from_export(bench, out).arms[0]
+    assert [*found.values("score")] == [1.0, 7.0, 3.0]
+    assert found.missing == ()
+    assert found.exported() == {out: [0]}
+    assert [record.exported for record in found.records] == [None, None, out]
+    assert [record.path for record in found.records][2] == f"{out}/runs.csv, line 2"
+
+
+def test_starts_of_own_and_exported_blocks_are_one_list(pushes: Bench, tmp_path: Path) -> None:
+    out = exports(space_of(pushes), tmp_path / "out")
+    (pushes.root / pushes.arms[0].results[1]).unlink()
+    found = read_starts(from_export(pushes, out).arms[0], pushes.root)
+    assert found is not None
+    assert {seed: [*won] for seed, won in found.succeeded.items()} == dict(enumerate(WON["il_bc"]))
+    edit(out / "starts.csv", 3, x=str(ARM["x"][1] + 0.01))
+    with pytest.raises(ValueError, match="other starts than in"):
+        read_starts(from_export(pushes, out).arms[0], pushes.root)
+
+
+def test_runs_of_another_specification_are_not_taken(bench: Bench, tmp_path: Path) -> None:
+    bench.arm("bcq", runs([1.0, 2.0, 3.0]))
+    out = exports(bench.space, tmp_path / "out")
+    bench.arms[0] = replace(bench.arms[0], digest="0" * 64)  # the result files no longer fit either
+    found = from_export(bench, out).arms[0]
+    assert found.missing == (0, 1, 2) and not found.records and len(found.problems) == 1
+
+
+def test_only_planned_seeds_are_taken(bench: Bench, tmp_path: Path) -> None:
+    bench.arm("bcq", runs([1.0, 2.0, 3.0]))
+    out = exports(bench.space, tmp_path / "out")
+    without_results(bench)
+    bench.arms[0] = replace(bench.arms[0], seeds=(1, 2, 3))
+    found = from_export(bench, out).arms[0]
+    assert ([run.seed for run in found.runs], found.missing) == ([1, 2], (3,))
+    # What the job cost is not divided.
+    assert export_row(bench, out, tmp_path)["runs_of_the_job"] == "3"
+
+
+def export_row(bench: Bench, out: Path, tmp_path: Path) -> dict[str, str]:
+    again = exports(replace(bench.space, exports=(out,)), tmp_path / "again")
+    return next(csv.DictReader((again / "runs.csv").open(newline="")))
+
+
+def test_of_several_exports_the_first_is_taken(bench: Bench, tmp_path: Path) -> None:
+    bench.arm("bcq", runs([1.0, 2.0, 3.0]))
+    first = exports(bench.space, tmp_path / "exports" / "a")
+    second = exports(bench.space, tmp_path / "exports" / "b")
+    edit(second / "runs.csv", 3, score="9")
+    without_results(bench)
+    assert [*from_export(bench, first.parent).arms[0].values("score")] == [1.0, 2.0, 3.0]
+    assert [*from_export(bench, second, first).arms[0].values("score")] == [1.0, 9.0, 3.0]
+
+
+def test_pages_say_what_was_not_made_here(standard: Bench, tmp_path: Path) -> None:
+    out = exports(standard.space, tmp_path / "out")
+    (standard.root / standard.arms[0].results[0]).unlink()
+    found = from_export(standard, out)
+    assert read_elsewhere(found.arms) == [f"3 runs from {out}"]
+    lines = footnotes(found.arms, "score").lines
+    (line,) = (line for line in lines if line.startswith("Read from"))
+    assert line == (
+        f"Read from {out}, not made here: bcq on maze2d-umaze-v1 (networks=small), seeds 0, 1, 2."
+    )
+    assert not any(
+        line.startswith("Read from") for line in footnotes(found.arms[1:], "score").lines
+    )
+
+
+def test_claims_are_judged_alike(standard: Bench, tmp_path: Path) -> None:
+    own = claims.render(claims.judge_all(standard.space, standard.results()))
+    out = exports(standard.space, tmp_path / "out")
+    without_results(standard)
+    space = replace(standard.space, exports=(out,))
+    assert claims.render(claims.judge_all(space, space.load())) == own
+    text = report.write_report(space, space.load())
+    assert f"Not made here: 6 runs from {out}." in text
+    assert f"6 runs from {out}" in (standard.root / "results/quick/report.html").read_text()
+
+
+BROKEN = [
+    ({"seed": "two"}, r"runs\.csv, line 3: seed is 'two', wanted a number"),
+    ({"score": "high"}, r"runs\.csv, line 3: score is 'high', wanted a number"),
+    ({"updates": "1k"}, r"runs\.csv, line 3: updates is '1k', wanted a number"),
+]
+
+
+@pytest.mark.parametrize(("cells", "message"), BROKEN)
+def test_a_cell_that_is_no_number_is_named(
+    standard: Bench, tmp_path: Path, cells: dict[str, str], message: str
+) -> None:
+    out = exports(standard.space, tmp_path / "out")
+    edit(out / "runs.csv", 3, **cells)
+    without_results(standard)
+    with pytest.raises(PlanError, match=message):
+        from_export(standard, out)
+
+
+def test_other_files_are_refused_by_name(pushes: Bench, tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match=r"nowhere: no runs\.csv in or below it"):
+        read_exported([tmp_path / "nowhere"])
+    out = exports(space_of(pushes), tmp_path / "out")
+    without_results(pushes)
+    (out / "starts.csv").write_text("task,starts,x,y,cell\n", encoding="utf-8")
+    with pytest.raises(PlanError, match=r"starts\.csv: no 40 starts of fetch-push-v0"):
+        read_starts(from_export(pushes, out).arms[0], pushes.root)
+    (out / "outcomes.csv").unlink()
+    assert read_starts(from_export(pushes, out).arms[0], pushes.root) is None
+    (out / "runs.csv").write_text("algo,seed\nbcq,0\n", encoding="utf-8")
+    with pytest.raises(PlanError, match=r"runs\.csv: no column 'task'; wanted is a file of python"):
+        read_exported([out])
