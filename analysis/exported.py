@@ -37,7 +37,9 @@ JOB = (
     "torch",
     "mujoco",
     "hardware",
+    "gpu",
     "cores",
+    "capability",
     "evaluation_protocol",
     "episodes_per_start",
     "runs_of_the_job",
@@ -93,10 +95,7 @@ class _Job:
             precision=row["precision"],
             evaluation={key: value for key, value in protocol.items() if value},
             data=tuple(entry for each in rows for entry in _data(each, name)),
-            hardware={
-                "cpu": row.get("hardware") or "unknown processor",
-                **({"cores": int(job["cores"])} if "cores" in job else {}),
-            },
+            hardware=_hardware(row, job),
             versions={to: row[key] for to, key in names.items() if row.get(key)},
             wall_seconds=job.get("wall_seconds_of_the_job", 0.0),
             cpu_seconds=job.get("cpu_seconds_of_the_job"),
@@ -111,8 +110,16 @@ _TEXTS = {
     "torch",
     "mujoco",
     "hardware",
+    "gpu",
+    "capability",
     "evaluation_protocol",
 }
+
+
+def _hardware(row: Row, job: Mapping[str, float]) -> dict[str, Any]:
+    found = {"cpu": row.get("hardware") or "unknown processor"}
+    found |= {name: row[name] for name in ("gpu", "capability") if row.get(name)}
+    return {**found, **({"cores": int(job["cores"])} if "cores" in job else {})}
 
 
 def _key(row: Row) -> Key:

@@ -68,13 +68,28 @@ def footnotes(
 def _read_elsewhere(arms: Sequence[ArmResult]) -> Iterator[str]:
     """One line for each export that runs were read from."""
     found: dict[str, list[str]] = {}
+    counts: dict[str, int] = {}
     for arm in arms:
         for folder, seeds in arm.exported().items():
-            found.setdefault(str(folder), []).append(
-                f"{arm.name}, seeds {', '.join(map(str, seeds))}"
-            )
+            name = str(folder)
+            found.setdefault(name, []).append(f"{arm.name}, seeds {_ranges(seeds)}")
+            counts[name] = counts.get(name, 0) + len(seeds)
+    every = sum(len(arm.runs) + len(arm.failed) for arm in arms)
     for name, texts in found.items():
-        yield f"Read from {name}, not made here: {'; '.join(texts)}."
+        which = "all runs" if counts[name] == every else "; ".join(texts)
+        yield f"Read from {name}, not made here: {which}."
+
+
+def _ranges(seeds: Sequence[int]) -> str:
+    """Seeds in order, neighbours as `0 to 4`."""
+    parts: list[list[int]] = []
+    for seed in seeds:
+        if parts and seed == parts[-1][-1] + 1:
+            parts[-1].append(seed)
+        else:
+            parts.append([seed])
+    texts = [f"{part[0]} to {part[-1]}" if len(part) > 1 else str(part[0]) for part in parts]
+    return ", ".join(texts)
 
 
 def _without_number(unread: Iterable[tuple[str, str]]) -> Iterator[str]:

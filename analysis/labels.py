@@ -87,8 +87,9 @@ def hardware(arm: ArmResult) -> str:
     for record in arm.records:
         found = record.hardware
         text = str(found.get("cpu", "unknown processor"))
-        if "cores" in found:
-            text += f" ({found['cores']} cores)"
+        cores = f"{found['cores']} cores" if "cores" in found else ""
+        if details := ", ".join(filter(None, [cores, found.get("capability")])):
+            text += f" ({details})"
         parts.append(f"{text}, {found['gpu']}" if found.get("gpu") else text)
     return listed(parts)
 

@@ -55,14 +55,18 @@ def device() -> torch.device:
 
 
 def hardware(used: torch.device) -> dict[str, Any]:
-    """CPU model, cores, and the device that trained."""
+    """CPU model, cores, the instructions that torch computes with, and the device that trained.
+
+    CPUs of one name may differ in ``capability`` (``AVX2``, ``AVX512``, ..), and with it in the last digits of a run.
+    """
     cuda = used.type == "cuda"
     return {
         "cpu": _cpu_name(),
         "cores": os.cpu_count(),
         "device": used.type,
         "gpu": torch.cuda.get_device_name(used) if cuda else None,
-        "amx": "amx_bf16" in cpu_flags(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "bfloat16_units": bfloat16_units(),
         "threads": torch.get_num_threads(),
     }
 

@@ -46,7 +46,8 @@ def test_exported_runs_have_the_numbers_of_the_runs_themselves(
     bench: Bench, tmp_path: Path
 ) -> None:
     bench.arm("bcq", [*runs([-9.0, -6.0]), failed_run(2)], blocks=3)
-    bench.arm("romi_bcq", runs([20.0, 22.5, 50.0], goal_hold=0.7))
+    hardware = {"cpu": "A", "cores": 16, "gpu": "G", "capability": "AVX512"}
+    bench.arm("romi_bcq", runs([20.0, 22.5, 50.0], goal_hold=0.7), hardware=hardware)
     own = bench.results()
     out = exports(bench.space, tmp_path / "out")
     without_results(bench)
@@ -178,8 +179,10 @@ def test_pages_say_what_was_not_made_here(standard: Bench, tmp_path: Path) -> No
     lines = footnotes(found.arms, "score").lines
     (line,) = (line for line in lines if line.startswith("Read from"))
     assert line == (
-        f"Read from {out}, not made here: bcq on maze2d-umaze-v1 (networks=small), seeds 0, 1, 2."
+        f"Read from {out}, not made here: bcq on maze2d-umaze-v1 (networks=small), seeds 0 to 2."
     )
+    (line,) = (n for n in footnotes(found.arms[:1], "score").lines if n.startswith("Read from"))
+    assert line == f"Read from {out}, not made here: all runs."
     assert not any(
         line.startswith("Read from") for line in footnotes(found.arms[1:], "score").lines
     )
@@ -227,3 +230,19 @@ def test_other_files_are_refused_by_name(pushes: Bench, tmp_path: Path) -> None:
     (out / "runs.csv").write_text("algo,seed\nbcq,0\n", encoding="utf-8")
     with pytest.raises(PlanError, match=r"runs\.csv: no column 'task'; wanted is a file of python"):
         read_exported([out])
+
+
+@pytest.mark.parametrize(
+    ("hardware", "text"),
+    [
+        ({"cpu": "A", "cores": 2, "capability": "AVX512"}, "A (2 cores, AVX512)"),
+        ({"cpu": "A", "capability": "AVX2"}, "A (AVX2)"),
+        ({"cpu": "A"}, "A"),
+        ({"cpu": "A", "cores": 16, "gpu": "G"}, "A (16 cores), G"),
+    ],
+)
+def test_processors_of_one_name_are_told_apart(
+    bench: Bench, hardware: dict[str, object], text: str
+) -> None:
+    bench.arm("bcq", runs([1.0, 2.0, 3.0]), hardware=hardware)
+    assert labels.hardware(bench.results().arms[0]) == text
