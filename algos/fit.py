@@ -24,23 +24,25 @@ def fit(argv: Sequence[str] | None = None) -> None:
 def _fit(job: jobs.Job) -> None:
     kind = implementation(job.spec.implementation)
     config = job.spec.build(kind.Config)
-    _declared_rows(job.spec)  # before files are read
+    rows = _declared_rows(job.spec)  # before files are read
     data = load_runs(job.data, job.spec, config.include_terminal, job.device)
     inputs = jobs.fingerprint(job, data)
-    state = jobs.finished_state(job, inputs) or _train(job, kind, config, data, inputs)
+    state = jobs.finished_state(job, inputs) or _train(job, kind, config, data, rows, inputs)
     record = jobs.common_record(job, state)
     record["runs"] = _runs(job, state)
     jobs.emit(job, state, record, ("fit.json", jobs.MODEL))
 
 
-def _train(job: jobs.Job, kind: Any, config: Any, data: list[RunData], inputs: str) -> Any:
+def _train(
+    job: jobs.Job, kind: Any, config: Any, data: list[RunData], rows: int, inputs: str
+) -> Any:
     spec = job.spec
     learner = kind(
         config,
         [run.rows for run in data],
         layout_of(spec.task),
         spec.seeds,
-        _declared_rows(spec),
+        rows,
         spec.precision,
     )
     loop = Loop(

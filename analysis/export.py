@@ -27,7 +27,7 @@ from analysis.errors import AnalysisError, exit_code
 from analysis.exported import EVALUATIONS_FILE, OUTCOMES_FILE, SCENES_FILE, STARTS_FILE
 from analysis.files import csv_text, write_text
 from analysis.load import ArmResult, Results, distinct
-from analysis.records import FailedRun, Record, Run
+from analysis.records import FailedRun, Record
 from analysis.starts import Starts, read_starts
 from analysis.verdicts import SILENT
 from analysis.workspace import Workspace, from_options, options_parser
@@ -74,8 +74,7 @@ def shared_arms(
 
 def run_rows(arm: Shared) -> Iterator[Row]:
     """A line for each finished or failed run."""
-    every: tuple[Run | FailedRun, ...] = (*arm.result.runs, *arm.result.failed)
-    for run in sorted(every, key=lambda run: run.seed):
+    for run in sorted(arm.result.every, key=lambda run: run.seed):
         record = next(record for record in arm.result.records if run.seed in record.seeds)
         reason = run.reason if isinstance(run, FailedRun) else ""
         yield {

@@ -44,6 +44,11 @@ class ArmResult:
         """Algorithm, task and cell in one phrase for messages."""
         return f"{self.arm.algo} on {self.arm.task} ({self.arm.cell})"
 
+    @property
+    def every(self) -> tuple[Run | FailedRun, ...]:
+        """Finished runs, then failed ones."""
+        return (*self.runs, *self.failed)
+
     def values(self, metric: str) -> Array:
         """`metric` of every finished run that has it, in order of seeds.
 
@@ -61,8 +66,7 @@ class ArmResult:
     @cached_property
     def evaluations(self) -> pd.DataFrame:
         """One row an evaluation during training: seed, status and its metrics."""
-        every: tuple[Run | FailedRun, ...] = (*self.runs, *self.failed)
-        runs = [run for run in every if len(run.evaluations)]
+        runs = [run for run in self.every if len(run.evaluations)]
         names = tuple(dict.fromkeys(name for run in runs for name in run.evaluations.names))
         if not runs:
             return pd.DataFrame(columns=["seed", "status", "update"])
@@ -82,7 +86,7 @@ class ArmResult:
 
     def exported(self) -> dict[Path, list[int]]:
         """Seeds of runs that were read from exports, by folder."""
-        here = {run.seed for run in self.runs} | {run.seed for run in self.failed}
+        here = {run.seed for run in self.every}
         found: dict[Path, list[int]] = {}
         for record in self.records:
             if record.exported:

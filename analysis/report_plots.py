@@ -124,8 +124,7 @@ def _points(run: Run | FailedRun, axis: str, metric: str) -> list[tuple[float, f
 
 def _measured(arm: ArmResult) -> dict[str, None]:
     """Names of all that the evaluations of an arm hold, in their order."""
-    runs: tuple[Run | FailedRun, ...] = (*arm.runs, *arm.failed)
-    return dict.fromkeys(key for run in runs for point in run.evaluations for key in point)
+    return dict.fromkeys(key for run in arm.every for point in run.evaluations for key in point)
 
 
 def curve_metric(arm: ArmResult) -> str | None:
@@ -137,8 +136,7 @@ def curve_metric(arm: ArmResult) -> str | None:
 def learning_curve(arm: ArmResult) -> Curve | None:
     """The learning curves of an arm; None unless some run was evaluated twice."""
     metric = curve_metric(arm)
-    every: tuple[Run | FailedRun, ...] = (*arm.runs, *arm.failed)
-    axis = next(filter(None, (run.evaluations.axis for run in every)), None)
+    axis = next(filter(None, (run.evaluations.axis for run in arm.every)), None)
     if metric is None or axis is None:
         return None
     runs = [_points(run, axis, metric) for run in arm.runs]
