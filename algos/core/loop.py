@@ -7,6 +7,7 @@ Noise and indices are functions of (seed, component, chunk), so a checkpoint hol
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import os
 import signal
@@ -22,7 +23,7 @@ import torch
 from torch import Tensor
 
 from algos.core import checkpoint, files
-from algos.core.progress import Heartbeat, progress_bar
+from algos.core.progress import reported
 
 CHECKPOINT_SECONDS = float(os.environ.get("HINDCAST_CHECKPOINT_SECONDS", "120"))
 
@@ -131,36 +132,39 @@ class Loop:
     label: str = "train"
     failures: list[dict[str, Any] | None] | None = None
     started: Clock = field(default_factory=Clock.now)
+    _saved: float = field(default=0.0, init=False, repr=False)
 
     def run(self) -> History:
         """Train to the end, from the checkpoint in ``scratch`` when there is one."""
         history, pending = self._resume()
         before = Clock(history.wall_seconds, history.cpu_seconds)
-        saved = time.monotonic()
-        heartbeat = Heartbeat(self.scratch, self.label, self.updates, history.update)
-        with (
-            _signals() as stop,
-            progress_bar(self.label, self.updates, "updates", history.update) as bar,
-        ):
-            while self._goes_on(history):
-                if not self._warm_up(history):
+        self._saved = time.monotonic()
+        with _signals() as stop:
+            between = functools.partial(self._between, history, before, stop)
+            self._warm_up(history, lambda: between(pending))
+            with reported(
+                self.scratch, self.label, self.updates, "updates", history.update
+            ) as tell:
+                while self._goes_on(history):
                     done = history.update
                     pending = self._chunk(history, pending, stop)
-                    bar(history.update - done)
-                heartbeat.beat(history.update)
-                now = Clock.now()
-                history.wall_seconds = before.wall + now.wall - self.started.wall
-                history.cpu_seconds = before.cpu + now.cpu - self.started.cpu
-                if stop:
-                    self._save(history, pending)
-                    self._say_goodbye(history, stop[0])
-                    raise Interrupted(128 + stop[0])
-                if now.wall - saved > CHECKPOINT_SECONDS:
-                    self._save_if_possible(history, pending)
-                    saved = time.monotonic()
+                    tell(history.update - done)
+                    between(pending)
         self._save(history, pending)
-        heartbeat.stop()
         return history
+
+    def _between(self, history: History, before: Clock, stop: list[int], pending: Tensor) -> None:
+        """Between two steps: count the time since ``before``, stop if a signal came, save now and then."""
+        now = Clock.now()
+        history.wall_seconds = before.wall + now.wall - self.started.wall
+        history.cpu_seconds = before.cpu + now.cpu - self.started.cpu
+        if stop:
+            self._save(history, pending)
+            self._say_goodbye(history, stop[0])
+            raise Interrupted(128 + stop[0])
+        if now.wall - self._saved > CHECKPOINT_SECONDS:
+            self._save_if_possible(history, pending)
+            self._saved = time.monotonic()
 
     def _say_goodbye(self, history: History, number: int) -> None:
         files.tell(
@@ -172,14 +176,18 @@ class Loop:
         some_alive = None in history.failures
         return history.update < self.updates and some_alive and not self.learner.finished
 
-    def _warm_up(self, history: History) -> bool:
-        """Do one step of what comes before the first update; False where nothing is left of it."""
+    def _warm_up(self, history: History, between: Callable[[], None]) -> None:
+        """Do what comes before the first update."""
         learner = self.learner
         if not isinstance(learner, WarmsUp) or history.warmed_up >= learner.warm_up_steps:
-            return False
-        learner.warm_up(history.warmed_up)
-        history.warmed_up += 1
-        return True
+            return
+        label, steps = f"{self.label}, before its updates", learner.warm_up_steps
+        with reported(self.scratch, label, steps, "steps", history.warmed_up) as tell:
+            while history.warmed_up < steps and self._goes_on(history):
+                learner.warm_up(history.warmed_up)
+                history.warmed_up += 1
+                tell(1)
+                between()
 
     def _chunk(self, history: History, pending: Tensor, stop: list[int]) -> Tensor:
         """Updates up to the end of the chunk, the next evaluation or a signal; returns metric sums ``[M+1, R]``."""

@@ -79,10 +79,13 @@ class Heartbeat:
 
 
 @contextlib.contextmanager
-def reported(folder: Path, label: str, total: int, unit: str) -> Iterator[Advance]:
-    """Yield a function that tells of n more units: to a bar on a terminal, and to `algos.watch` through ``folder``."""
-    heartbeat, done = Heartbeat(folder, label, total, 0), 0
-    with progress_bar(label, total, unit) as bar:
+def reported(folder: Path, label: str, total: int, unit: str, done: int = 0) -> Iterator[Advance]:
+    """Yield a function that tells of n more units: to a bar on a terminal, and to `algos.watch` through ``folder``.
+
+    ``done``: units that were done before.
+    """
+    heartbeat = Heartbeat(folder, label, total, done)
+    with progress_bar(label, total, unit, done) as bar:
 
         def advance(count: int) -> None:
             nonlocal done

@@ -1,5 +1,6 @@
 """The run loop with a toy learner whose numbers can be followed by hand."""
 
+import json
 import os
 import signal
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from algos.core import checkpoint
+from algos.core import checkpoint, progress
 from algos.core.checkpoint import CHECKPOINT, CheckpointError
 from algos.core.loop import Clock, Failed, Interrupted, Loop, MethodError, progress_csv
 
@@ -188,3 +189,71 @@ def test_times_include_what_came_before_the_first_update(tmp_path: Path) -> None
     earlier = Clock(Clock.now().wall - 100.0, Clock.now().cpu - 10.0)
     history = loop(Counter(), tmp_path, started=earlier).run()
     assert 100 < history.wall_seconds < 110 and 10 < history.cpu_seconds < 20
+
+
+@dataclass
+class Prepared(Counter):
+    """A counter with three steps before its first update; what `algos.watch` was told stands in `told`."""
+
+    warm_up_steps: int = 3
+    scratch: Path = Path()
+    warmed: list[int] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+
+    def warm_up(self, step: int) -> None:
+        self.warmed.append(step)
+        if self.stop_at == -step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def update(self, drawn: Tensor, index: int) -> Tensor:
+        self.tell()
+        return super().update(drawn, index)
+
+    def tell(self) -> None:
+        path = self.scratch / progress.HEARTBEAT
+        if path.exists():
+            beat = json.loads(path.read_text(encoding="utf-8"))
+            self.told.append(f"{beat['label']}: {beat['done']} of {beat['total']}")
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "warmed": self.warmed}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self.warmed = list(state["warmed"])
+
+
+def test_work_before_the_first_update_is_told_and_goes_on_where_it_was_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "BEAT_SECONDS", -1.0)
+    learner = Prepared(stop_at=-1, scratch=tmp_path)
+    with pytest.raises(Interrupted):
+        loop(learner, tmp_path).run()
+    assert (learner.warmed, learner.seen) == ([0, 1], [])
+    again = Prepared(scratch=tmp_path)
+    history = loop(again, tmp_path).run()
+    assert again.warmed == [0, 1, 2] and again.seen == list(range(25))
+    assert (history.warmed_up, history.update) == (3, 25)
+    # while it trains the updates are told, no longer the steps before them
+    assert again.told[-1] == "train: 21 of 25"
+    assert not (tmp_path / progress.HEARTBEAT).exists()
+
+
+def test_steps_before_the_first_update_have_a_line_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "BEAT_SECONDS", -1.0)
+    learner = Prepared(scratch=tmp_path)
+    plain = learner.warm_up
+
+    def warm_up(step: int) -> None:
+        learner.tell()
+        plain(step)
+
+    monkeypatch.setattr(learner, "warm_up", warm_up)
+    loop(learner, tmp_path).run()
+    assert learner.told[:2] == [
+        "train, before its updates: 1 of 3",
+        "train, before its updates: 2 of 3",
+    ]
