@@ -6,7 +6,8 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+
+from algos.core.elementwise import softplus
 
 ACTION_LIMIT = 1.0 - 1e-6
 
@@ -20,5 +21,5 @@ def squashed_gaussian_log_prob(mean: Tensor, log_std: Tensor, action: Tensor) ->
     u = torch.atanh(inside)
     gaussian = -0.5 * ((u - mean) * torch.exp(-log_std)).square() - log_std
     # log(1 - tanh(u)^2) = 2 (log 2 - u - softplus(-2u)), stable for large |u|
-    correction = 2.0 * (math.log(2.0) - u - functional.softplus(-2.0 * u))
+    correction = 2.0 * (math.log(2.0) - u - softplus(-2.0 * u))
     return (gaussian - 0.5 * math.log(2.0 * math.pi) - correction).sum(dim=-1)

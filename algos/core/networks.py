@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from algos.core.elementwise import silu
 from algos.core.randomness import torch_generator
 
 Precision = Literal["float32", "bfloat16"]
@@ -167,7 +168,7 @@ def _activate(x: Tensor, activation: Activation) -> Tensor:
     if activation == "relu":
         return functional.relu(x, inplace=True)
     if activation == "silu":
-        return functional.silu(x)
+        return silu(x)
     return torch.tanh(x)
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from algos.core.elementwise import softplus
 from algos.core.networks import MLP, Precision
 from algos.core.replay import Batch
 
@@ -106,8 +107,8 @@ class EnsembleNetwork(nn.Module):
 
 def bounded_logvar(logvar: Tensor, low: Tensor, high: Tensor) -> Tensor:
     """Soft clamp: ``lv <- high - softplus(high - lv)``, then ``lv <- low + softplus(lv - low)`` (PETS, A.1)."""
-    logvar = high - functional.softplus(high - logvar)
-    return low + functional.softplus(logvar - low)
+    logvar = high - softplus(high - logvar)
+    return low + softplus(logvar - low)
 
 
 def gaussian_loss(mean: Tensor, logvar: Tensor, target: Tensor) -> Tensor:
@@ -175,7 +176,7 @@ class Dynamics:
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             x = torch.addmm(bias[index, 0], x, weight[index])
             if layer < last:
-                x = functional.silu(x, inplace=True)
+                x = functional.silu(x, inplace=True)  # rows of one run, alone or in a block
         return x
 
 

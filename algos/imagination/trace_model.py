@@ -12,8 +12,8 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from algos.core.elementwise import softplus
 from algos.core.networks import MLP, Precision
 from algos.core.replay import Batch, Layout
 from algos.imagination.ensemble import Direction, bounded_logvar
@@ -83,8 +83,8 @@ class GaussianNetwork(nn.Module):
 
 def released_logvar(logvar: Tensor, low: Tensor, high: Tensor) -> Tensor:
     """The bound of the released code: its second sign is wrong, so that all values lie below ``low``."""
-    logvar = high - functional.softplus(high - logvar)
-    return low - functional.softplus(logvar - low)
+    logvar = high - softplus(high - logvar)
+    return low - softplus(logvar - low)
 
 
 class TraceModel(nn.Module):
