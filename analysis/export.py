@@ -24,10 +24,11 @@ from typing import Any
 from analysis import ledger
 from analysis.claims import judge_all
 from analysis.errors import AnalysisError, exit_code
-from analysis.exported import EVALUATIONS_FILE, OUTCOMES_FILE, SCENES_FILE, STARTS_FILE
+from analysis.exported import EVALUATIONS_FILE, METRIC, RESERVED
+from analysis.exported_starts import OUTCOMES_FILE, SCENES_FILE, STARTS_FILE
 from analysis.files import csv_text, write_text
 from analysis.load import ArmResult, Results, distinct
-from analysis.records import FailedRun, Record
+from analysis.records import FailedRun, Record, Run
 from analysis.starts import Starts, read_starts
 from analysis.verdicts import SILENT
 from analysis.workspace import Workspace, from_options, options_parser
@@ -36,6 +37,8 @@ from paper_tables.exported import DIGEST, RUNS_FILE
 
 Row = dict[str, Any]
 
+#: Whole numbers below it, counts of updates say, are written in full.
+WHOLE = 1e15
 #: So much of a checksum is printed.
 CHECKSUM = DIGEST
 
@@ -83,27 +86,29 @@ def run_rows(arm: Shared) -> Iterator[Row]:
             "seed": run.seed,
             "status": "failed" if reason else "finished",
             "reason": reason,
-            **({} if isinstance(run, FailedRun) else run.metrics),
+            **({} if isinstance(run, FailedRun) else _metrics(run)),
             **_provenance(record, run.seed),
             "digest": arm.result.arm.digest[:CHECKSUM],
         }
 
 
+def _metrics(run: Run) -> Row:
+    """Its metrics; one that is called like another column gets a mark."""
+    return {f"{METRIC}{k}" if k in RESERVED else k: value for k, value in run.metrics.items()}
+
+
 def _provenance(record: Record, seed: int) -> Row:
-    data = [entry for entry in record.data if entry.get("seed", seed) == seed]
-
-    def of_data(name: str) -> str:
-        return " ".join(str(entry.get(name, ""))[:CHECKSUM] for entry in data).strip()
-
+    """Where a run comes from; runs of one job may share one data set or have one each."""
+    data = next((entry for entry in record.data if entry.get("seed", seed) == seed), {})
     return {
         "updates": record.updates,
         "precision": record.precision,
         "version": record.version,
-        "data_source": " ".join(dict.fromkeys(str(entry["source"]) for entry in data)),
-        "data_generator": of_data("generator"),
-        "data_transitions": of_data("transitions"),
-        "data_learnt": of_data("learnt"),
-        "data_sha256": of_data("sha256"),
+        "data_source": data.get("source"),
+        "data_generator": data.get("generator"),
+        "data_transitions": data.get("transitions"),
+        "data_learnt": data.get("learnt"),
+        "data_sha256": str(data.get("sha256", ""))[:CHECKSUM],
         "evaluation_protocol": record.evaluation.get("protocol"),
         "episodes_per_start": record.evaluation.get("episodes_per_start"),
         "commit": record.versions.get("hindcast"),
@@ -114,7 +119,7 @@ def _provenance(record: Record, seed: int) -> Row:
         "gpu": record.hardware.get("gpu"),
         "cores": record.hardware.get("cores"),
         "capability": record.hardware.get("capability"),
-        "runs_of_the_job": len(record.seeds),
+        "runs_of_the_job": record.runs_of_the_job,
         "environment_steps_of_the_job": record.environment_steps,
         "cpu_seconds_of_the_job": record.cpu_seconds,
         "wall_seconds_of_the_job": record.wall_seconds,
@@ -177,7 +182,9 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
 def _text(value: Any) -> Any:
     if value is None or value != value:  # a metric that this evaluation does not have is NaN
         return ""
-    return f"{value:.6g}" if isinstance(value, float) else value
+    if isinstance(value, float):
+        return f"{value:.0f}" if value.is_integer() and abs(value) < WHOLE else f"{value:.6g}"
+    return value
 
 
 def export(

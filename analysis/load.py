@@ -86,11 +86,10 @@ class ArmResult:
 
     def exported(self) -> dict[Path, list[int]]:
         """Seeds of runs that were read from exports, by folder."""
-        here = {run.seed for run in self.every}
         found: dict[Path, list[int]] = {}
         for record in self.records:
-            if record.exported:
-                found.setdefault(record.exported, []).extend(sorted(here & {*record.seeds}))
+            if record.export:
+                found.setdefault(record.export.folder, []).extend(sorted(record.seeds))
         return found
 
     @cached_property
@@ -182,8 +181,9 @@ def load(
     folder = root / TierPaths(plan.tier).root
     found = any(result.records or result.problems for result in arms)
     if not found and not (may_be_empty and any(folder.rglob(RESULT_FILE))):
+        also = f", and none of the {len(exported)} exported runs is one of it" if exported else ""
         raise AnalysisError(
-            f"no results of tier '{plan.tier}' below {folder}; "
+            f"no results of tier '{plan.tier}' below {folder}{also}; "
             f"make them with: snakemake --cores 8 --config tier={plan.tier}"
         )
     problems = tuple(dict.fromkeys(text for result in arms for text in result.problems))
@@ -222,7 +222,7 @@ def _load_arm(
     problems = [f"{block.path}: {block.problem}" for block in blocks if block.problem]
     problems += [f"{block.path}: {note}" for block in blocks for note in block.notes]
     used = [block for block in blocks if not block.problem]
-    if exported is not None:
+    if exported is not None and arm.results:
         own = {seed for block in used for seed in block.seeds}
         used += exported.blocks(arm, set(arm.seeds) - own)
     return _checked(arm, used, problems)

@@ -45,29 +45,38 @@ class FailedRun:
 
 
 @dataclass(frozen=True)
+class Export:
+    """The folder of an export, and what its files call the arm: algorithm, task and cell."""
+
+    folder: Path
+    key: tuple[str, str, str]
+
+
+@dataclass(frozen=True)
 class Record:
     """Provenance of one block of runs, as its result file states it; `version` is the algorithm's.
 
     `evaluation` is the protocol of the evaluation after training, without its list of starts, which is
     read where it is drawn (`analysis.starts`); that of the evaluations during training stands in the
-    hyperparameters. `exported` is the folder of the export that the runs were read from, None for a
-    result file.
+    hyperparameters. Of exported runs `export` says where they were read, and what is not known is None;
+    `seeds` are then those that were taken, which may be fewer than the job had.
     """
 
     path: str
     seeds: tuple[int, ...]
     version: int | None
     updates: int
-    environment_steps: int
+    environment_steps: int | None
     hyperparameters: Mapping[str, Any]
     precision: str
     evaluation: Mapping[str, Any]
     data: tuple[Mapping[str, Any], ...]
     hardware: Mapping[str, Any]
     versions: Mapping[str, str]
-    wall_seconds: float
+    wall_seconds: float | None
     cpu_seconds: float | None
-    exported: Path | None = None
+    runs_of_the_job: int | None = None
+    export: Export | None = None
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -184,7 +193,11 @@ def _run(entry: Mapping[str, Any], extra: Metrics) -> Run | FailedRun:
         return FailedRun(seed, reason, evaluations)
     # A fit has no evaluations to sum up: its numbers stand in the entry itself.
     final = entry.get("final", {**entry, "seed": None})
-    metrics = {**_numbers(final), **extra}
+    return checked_run(seed, {**_numbers(final), **extra}, evaluations)
+
+
+def checked_run(seed: int, metrics: Metrics, evaluations: History) -> Run | FailedRun:
+    """A finished run, or a failed one if a final number is not finite or there is none."""
     broken = sorted(key for key, value in metrics.items() if not math.isfinite(value))
     if broken or not metrics:
         reason = f"{', '.join(broken)} not finite" if broken else "no metric recorded"
@@ -247,4 +260,5 @@ def _record(content: Mapping[str, Any], name: str) -> Record:
         versions=content["versions"],
         wall_seconds=float(content["wall_seconds"]),
         cpu_seconds=content.get("cpu_seconds"),
+        runs_of_the_job=len(spec["seeds"]),
     )

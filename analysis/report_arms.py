@@ -152,15 +152,15 @@ def _facts(group: Sequence[ArmResult]) -> Iterable[tuple[str, tuple[str, ...]]]:
     """Where the numbers come from, as pairs of a label and one text or more."""
     result = group[0]
     records = result.records
-    walls = [duration(record.wall_seconds) for record in records]
-    steps = sorted({record.environment_steps for record in records})
+    walls = [duration(record.wall_seconds) for record in records if record.wall_seconds]
+    steps = sorted({record.environment_steps for record in records if record.environment_steps})
     metric = curve_metric(result) or "score"
     pairs: list[tuple[str, Iterable[str]]] = [
         ("Experiments", dict.fromkeys(f"{r.arm.paper}/{r.arm.experiment}" for r in group)),
         ("Seeds", [", ".join(map(str, result.arm.seeds))]),
         ("Missing seeds", [", ".join(map(str, result.missing))]),
         ("Updates a run", [labels.budget(result)]),
-        ("Environment steps", [" / ".join(f"{step:,}" for step in steps) if any(steps) else ""]),
+        ("Environment steps", [" / ".join(f"{step:,}" for step in steps)]),
         ("Evaluation", [labels.evaluation(result, metric)]),
         ("Wall time", [" + ".join(walls) + (", one for each job" if len(walls) > 1 else "")]),
         ("Precision", [labels.precision(result)]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from analysis import labels, settings_tables
 from analysis.claims import Entry
 from analysis.layout import Layout
-from analysis.load import ArmResult, Results, read_elsewhere
+from analysis.load import ArmResult, Results, distinct, read_elsewhere
 from analysis.render import FORMATS
 from analysis.render_html import Badge, Links, TableView, badge, slug, view
 from analysis.report_arms import ArmView, Catalogue
@@ -92,7 +93,7 @@ def build_page(
     return Page(
         tier=space.tier,
         title=summary.title,
-        command=f"snakemake --cores 8 --config tier={space.tier}",
+        command=" ".join([f"snakemake --cores 8 --config tier={space.tier}", *_exports(space)]),
         runs=(
             ("finished", summary.finished),
             ("failed", summary.failed),
@@ -206,6 +207,11 @@ def _warnings(space: Workspace, catalogue: Catalogue) -> Iterator[str]:
     )
 
 
+def _exports(space: Workspace) -> Iterator[str]:
+    """The setting that has exported runs not made again; the workflow takes one folder."""
+    yield from (f"exported={shlex.quote(str(folder))}" for folder in space.exports[:1])
+
+
 def _telling(arms: Sequence[ArmResult]) -> tuple[str, tuple[object, object]]:
     """The change of budget that says most: that of the updates, where there is one."""
     for arm in arms:
@@ -218,10 +224,10 @@ def _provenance(catalogue: Catalogue) -> Iterator[tuple[str, tuple[str, ...]]]:
     """What made the numbers of this page, over all its runs."""
     arms = [group[0] for group in catalogue.groups.values() if group[0].records]
     records = {record.path: record for arm in arms for record in arm.records}
-    wall = sum(record.wall_seconds for record in records.values())
+    wall = sum(record.wall_seconds or 0.0 for record in records.values())
     pairs: list[tuple[str, Iterable[str]]] = [
         ("Compute", [f"{duration(wall)} of wall time in {count(len(records), 'job')}"]),
-        ("Not made here", read_elsewhere(arms)),
+        ("Not made here", read_elsewhere(distinct(arms))),
         ("Hardware", map(labels.hardware, arms)),
         ("Precision", map(labels.precision, arms)),
         ("Data", map(labels.data, arms)),

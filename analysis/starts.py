@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.errors import AnalysisError
-from analysis.exported import exported_evaluation
+from analysis.exported_starts import exported_evaluation
 from analysis.load import ArmResult
 from analysis.records import Record
 from analysis.statistics import Array
@@ -90,7 +90,7 @@ def read_starts(result: ArmResult, root: Path) -> Starts | None:
     succeeded: dict[int, Outcomes] = {}
     finished = {run.seed for run in result.runs}
     for record in result.records:
-        evaluation = _evaluation(result, record, root)
+        evaluation = _evaluation(record, root)
         if not evaluation.get("starts"):  # another protocol, or no run that could be evaluated
             continue
         try:
@@ -108,10 +108,10 @@ def read_starts(result: ArmResult, root: Path) -> Starts | None:
     return replace(first, succeeded=succeeded, missing=missing)
 
 
-def _evaluation(result: ArmResult, record: Record, root: Path) -> Mapping[str, Any]:
+def _evaluation(record: Record, root: Path) -> Mapping[str, Any]:
     """What a record's runs were judged from, with the starts."""
-    if record.exported:
-        return exported_evaluation(record, result.arm)
+    if record.export:
+        return exported_evaluation(record)
     content = json.loads((root / record.path).read_text(encoding="utf-8"))
     return content.get("evaluation") or {}
 

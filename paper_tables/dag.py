@@ -13,7 +13,7 @@ from typing import Any, get_args
 from paper_tables import paths
 from paper_tables.digest import sha256
 from paper_tables.errors import PlanError, unknown
-from paper_tables.exported import DIGEST, exported_seeds
+from paper_tables.exported import exported_seeds
 from paper_tables.plan import Device, Job, Plan, make_plan
 from paper_tables.registry import read_papers, read_registry
 from paper_tables.schema import DataSource
@@ -58,16 +58,18 @@ class Dag:
         for name in settings:
             if name not in SETTINGS:
                 raise unknown("--config", "setting", name, SETTINGS)
-        self.settings = {**SETTINGS, **{key: str(value) for key, value in settings.items()}}
+        given = {key: str(value) for key, value in settings.items() if value is not None}
+        self.settings = {**SETTINGS, **given}
         if self.settings["device"] not in ("cpu", "cuda"):
             raise unknown("--config", "device", self.settings["device"], ("cpu", "cuda"))
         if (source := self.settings["data_source"]) and source not in get_args(DataSource):
             raise unknown("--config", "data_source", source, get_args(DataSource))
         self.config_dir = self._folder("config_dir", Path(__file__).parents[1] / "config")
         self.papers_dir = self._folder("papers_dir", Path(__file__).parent)
-        folder = self.settings["exported"]
-        self._exported = exported_seeds([Path(folder)]) if folder else {}
+        self._exports = [Path(name)] if (name := self.settings["exported"]) else []
+        self._exported = exported_seeds(self._exports)
         self._plans: dict[str, Plan] = {}
+        self._diagnosed: dict[str, set[str]] = {}
         self._jobs: dict[str, Job] = {}
         self.plan(self.tier)
 
@@ -171,7 +173,13 @@ class Dag:
 
     def _is_exported(self, folder: str, tier: str) -> bool:
         job = self.job(folder, tier)
-        return set(job.seeds) <= self._exported.get(job.digest[:DIGEST], set())
+        diagnosed = f"{folder}/{paths.DIAGNOSIS_FILES[0]}" in self._diagnoses(tier)
+        return self._exported.has(job.digest, job.seeds, diagnosed)
+
+    def _diagnoses(self, tier: str) -> set[str]:
+        if tier not in self._diagnosed:
+            self._diagnosed[tier] = set(self.plan(tier).diagnoses())
+        return self._diagnosed[tier]
 
     def report_options(self, tier: str) -> list[str]:
         """Options of the report: the tier, and what else its plan was made with."""
@@ -201,6 +209,9 @@ class Dag:
             for name in PAPER_FILES
             if (path := self.papers_dir / paper / name).is_file()
         }
+        for folder in self._exports:
+            for path in sorted(folder.rglob("*.csv")):
+                files[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest()
         content = {
             "files": files,
             "tiers": list(registry.tiers),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from paper_tables.errors import PlanError, check_cells
@@ -19,6 +20,9 @@ DIGEST = 16
 #: The columns that a run is found and printed by.
 NEEDED = ("algo", "task", "cell", "seed", "status", "digest", "updates", "precision")
 
+#: Metrics of a run's diagnosis begin with it.
+DIAGNOSIS = "diagnosis."
+
 Row = dict[str, str]
 
 
@@ -29,7 +33,7 @@ def read_rows(path: Path, columns: Iterable[str]) -> Iterator[tuple[int, Row]]:
         PlanError: it cannot be read, lacks one of `columns`, or a line has other cells than the first.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets write a mark
             reader = csv.DictReader(file)
             lacking = [name for name in columns if name not in (reader.fieldnames or ())]
             if lacking:
@@ -51,6 +55,11 @@ def seed_of(row: Row, where: str) -> int:
         raise PlanError(f"{where}: seed is '{row['seed']}', wanted a number") from None
 
 
+def digest_of(row: Row) -> str:
+    """The part of a line's digest that is compared."""
+    return row["digest"][:DIGEST].lower()
+
+
 def run_files(folder: Path) -> list[Path]:
     """Every `runs.csv` in and below a folder; PlanError if there is none."""
     found = sorted(folder.rglob(RUNS_FILE))
@@ -61,11 +70,26 @@ def run_files(folder: Path) -> list[Path]:
     return found
 
 
-def exported_seeds(folders: Iterable[Path]) -> dict[str, set[int]]:
-    """The seeds of which runs were exported to `folders`, by the written part of the digest."""
-    found: dict[str, set[int]] = {}
+@dataclass(frozen=True)
+class ExportedSeeds:
+    """Which runs were exported: seeds by the written part of the digest, and those with a diagnosis."""
+
+    seeds: dict[str, set[int]]
+    diagnosed: dict[str, set[int]]
+
+    def has(self, digest: str, seeds: Iterable[int], diagnosed: bool) -> bool:
+        """Whether all runs of a job are there, with the numbers of their diagnoses if it has some."""
+        known = self.diagnosed if diagnosed else self.seeds
+        return set(seeds) <= known.get(digest[:DIGEST], set())
+
+
+def exported_seeds(folders: Iterable[Path]) -> ExportedSeeds:
+    """The seeds of which runs, failed ones too, were exported to `folders`."""
+    found = ExportedSeeds({}, {})
     for path in (file for folder in folders for file in run_files(folder)):
         for line, row in read_rows(path, NEEDED):
-            seeds = found.setdefault(row["digest"], set())
-            seeds.add(seed_of(row, f"{path}, line {line}"))
+            seed = seed_of(row, f"{path}, line {line}")
+            found.seeds.setdefault(digest_of(row), set()).add(seed)
+            if any(text and name.startswith(DIAGNOSIS) for name, text in row.items()):
+                found.diagnosed.setdefault(digest_of(row), set()).add(seed)
     return found

@@ -16,6 +16,7 @@ import pytest
 from analysis import ledger
 from analysis.claims import judge_all
 from analysis.equivalence import ratio_interval
+from analysis.export import export
 from analysis.exported import read_exported
 from analysis.load import load
 from analysis.statistics import t_half_width, welch_greater
@@ -221,11 +222,17 @@ def alike(value: object, text: str) -> bool:
 
 @pytest.mark.parametrize("tier", ["quick", "hour", "standard"])
 def test_published_runs_stand_in_for_those_of_a_checkout(tier: str, tmp_path: Path) -> None:
-    """Every published run has the digest of a planned one: nothing published is out of date."""
-    space = open_workspace(tier, root=ROOT)
-    found = load(space.plan, tmp_path, exported=read_exported([RESULTS]))
-    assert sum(len(arm.runs) for arm in found.arms) > 0
-    assert not found.problems
+    """A report and an export of all that is published: no file of it is damaged or missing."""
+    space = open_workspace(tier, root=ROOT, exports=[RESULTS])
+    results = space.load()
+    assert sum(len(arm.runs) for arm in results.arms) > 0
+    assert not results.problems
+    paths = export(space, tmp_path / "out", [], [])
+    (outcomes,) = (path for path in paths if path.name == "outcomes.csv")
+    assert {path.name for path in paths} >= {"runs.csv", "evaluations.csv", "starts.csv"}
+    with outcomes.open(newline="", encoding="utf-8") as file:
+        judged = {(row["algo"], row["task"]) for row in csv.DictReader(file)}
+    assert judged
 
 
 def test_every_published_run_is_one_that_a_tier_plans() -> None:
@@ -234,5 +241,5 @@ def test_every_published_run_is_one_that_a_tier_plans() -> None:
         for tier in ("quick", "hour", "standard", "paper")
         for arm in open_workspace(tier, root=ROOT).plan.arms
     }
-    published = exported_seeds([RESULTS])
+    published = exported_seeds([RESULTS]).seeds
     assert published and not set(published) - planned - OUTDATED

@@ -9,16 +9,29 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from result_sets import Bench, failed_run, runs
-from start_sets import ARM, ROOM, WON, evaluation, maze_outcomes, maze_starts, space_of
+from result_sets import Bench, failed_run, run, runs
+from start_sets import (
+    ARM,
+    PICK,
+    PUSH,
+    ROOM,
+    WON,
+    evaluation,
+    finished,
+    maze_outcomes,
+    maze_starts,
+    space_of,
+)
 
 from analysis import claims, export, labels, report
+from analysis.errors import AnalysisError
 from analysis.exported import read_exported
 from analysis.footnotes import footnotes
 from analysis.load import Results, load, read_elsewhere
 from analysis.starts import read_starts
 from analysis.workspace import Workspace
 from paper_tables.errors import PlanError
+from paper_tables.exported import NEEDED
 
 
 def exports(space: Workspace, out: Path) -> Path:
@@ -122,7 +135,7 @@ def test_own_runs_come_first_and_exported_ones_fill_the_gaps(bench: Bench, tmp_p
     assert [*found.values("score")] == [1.0, 7.0, 3.0]
     assert found.missing == ()
     assert found.exported() == {out: [0]}
-    assert [record.exported for record in found.records] == [None, None, out]
+    assert [record.export and record.export.folder for record in found.records] == [None, None, out]
     assert [record.path for record in found.records][2] == f"{out}/runs.csv, line 2"
 
 
@@ -152,13 +165,11 @@ def test_only_planned_seeds_are_taken(bench: Bench, tmp_path: Path) -> None:
     bench.arms[0] = replace(bench.arms[0], seeds=(1, 2, 3))
     found = from_export(bench, out).arms[0]
     assert ([run.seed for run in found.runs], found.missing) == ([1, 2], (3,))
-    # What the job cost is not divided.
-    assert export_row(bench, out, tmp_path)["runs_of_the_job"] == "3"
-
-
-def export_row(bench: Bench, out: Path, tmp_path: Path) -> dict[str, str]:
-    again = exports(replace(bench.space, exports=(out,)), tmp_path / "again")
-    return next(csv.DictReader((again / "runs.csv").open(newline="")))
+    # What the job cost is not divided, however often the runs are handed on.
+    for name in ("again", "and_again"):
+        out = exports(replace(bench.space, exports=(out,)), tmp_path / name)
+        row = next(csv.DictReader((out / "runs.csv").open(newline="")))
+        assert (row["seed"], row["runs_of_the_job"]) == ("1", "3")
 
 
 def test_of_several_exports_the_first_is_taken(bench: Bench, tmp_path: Path) -> None:
@@ -199,34 +210,195 @@ def test_claims_are_judged_alike(standard: Bench, tmp_path: Path) -> None:
     assert f"6 runs from {out}" in (standard.root / "results/quick/report.html").read_text()
 
 
+def test_of_a_job_that_was_taken_in_part_the_rest_is_not_claimed(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.arm("bcq", runs([1.0, 2.0, 3.0]))
+    whole = exports(bench.space, tmp_path / "whole")
+    without_results(bench)
+    bench.arms.clear()
+    arm = bench.arm("bcq", runs([7.0, 8.0, 9.0]), blocks=3)
+    (bench.root / arm.results[2]).unlink()
+    found = from_export(bench, whole).arms[0]
+    assert [*found.values("score")] == [7.0, 8.0, 3.0]
+    assert found.exported() == {whole: [2]}
+    (line,) = (n for n in footnotes([found], "score").lines if n.startswith("Read from"))
+    assert "all runs" not in line and line.endswith("seeds 2.")
+    # two exports, one of which has all: each run is counted where it was taken
+    first = exports(bench.space, tmp_path / "first")
+    without_results(bench)
+    assert from_export(bench, first, whole).arms[0].exported() == {first: [0, 1], whole: [2]}
+
+
+def test_a_report_counts_a_run_once_that_experiments_share(bench: Bench, tmp_path: Path) -> None:
+    bench.arm("bcq", runs([1.0, 2.0, 3.0]), blocks=3)
+    bench.arm("bcq", runs([1.0])[:1], seeds=[0], experiment="smaller")
+    out = exports(bench.space, tmp_path / "out")
+    without_results(bench)
+    space = replace(bench.space, exports=(out,))
+    assert f"Not made here: 3 runs from {out}." in report.write_report(space, space.load())
+    page = (bench.root / "results/quick/report.html").read_text(encoding="utf-8")
+    assert f"3 runs from {out}" in page and "4 runs from" not in page
+    assert f"--config tier=quick exported={out}" in page
+
+
+def test_lists_of_several_tasks_are_kept_apart(tmp_path: Path) -> None:
+    """Both have 40 starts, other places and another scene."""
+    bench = Bench(tmp_path, experiment="table1")
+    other = {**ARM, "x": [x + 0.2 for x in ARM["x"]], "scene": {"start": [1.0, 2.0]}}
+    for task, starts in ((PUSH, ARM), (PICK, other)):
+        bench.arm("il_bc", finished(), task=task, evaluation=evaluation(starts, WON["il_bc"]))
+    own = [read_starts(arm, tmp_path) for arm in bench.results().arms]
+    out = exports(space_of(bench), tmp_path / "out")
+    without_results(bench)
+    for mine, arm in zip(own, from_export(bench, out).arms, strict=True):
+        theirs = read_starts(arm, tmp_path)
+        assert mine is not None and theirs is not None and mine.scene == theirs.scene
+        assert np.allclose(mine.place, theirs.place, rtol=1e-5)
+    again = exports(replace(space_of(bench), exports=(out,)), tmp_path / "again")
+    assert (again / "starts.csv").read_bytes() == (out / "starts.csv").read_bytes()
+    assert (again / "scenes.csv").read_bytes() == (out / "scenes.csv").read_bytes()
+    assert (again / "outcomes.csv").read_bytes() == (out / "outcomes.csv").read_bytes()
+
+
+def test_metrics_called_like_a_column_and_long_counts_come_back(
+    bench: Bench, tmp_path: Path
+) -> None:
+    entries = [run(seed, 1.0, updates=100.0 + seed) for seed in range(3)]
+    for entry in entries:
+        entry["evaluations"][0]["update"], entry["evaluations"][1]["update"] = 1234567, 1234568
+    bench.arm("bcq", entries, environment_steps=1234567)
+    out = exports(bench.space, tmp_path / "out")
+    without_results(bench)
+    found = from_export(bench, out).arms[0]
+    assert [*found.values("updates")] == [100.0, 101.0, 102.0]
+    assert [record.updates for record in found.records] == [1000]
+    assert [record.environment_steps for record in found.records] == [1234567]
+    assert [record.version for record in found.records] == [None]
+    assert [*found.evaluations["update"][:2]] == [1234567, 1234568]
+
+
+def test_arms_that_cannot_run_here_take_no_runs(bench: Bench, tmp_path: Path) -> None:
+    bench.arm("bcq", runs([1.0, 2.0, 3.0]))
+    bench.arm("bc", runs([1.0, 2.0, 3.0]))
+    out = exports(bench.space, tmp_path / "out")
+    bench.arms[0] = replace(bench.arms[0], status="not implemented", reason="no", results=())
+    assert exports(replace(bench.space, exports=(out,)), tmp_path / "again")
+    assert not from_export(bench, out).arms[0].runs
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"), [({"score": "nan"}, "score not finite"), ({"score": "inf"}, "score not")]
+)
+def test_a_number_that_is_not_finite_is_a_failed_run(
+    bench: Bench, tmp_path: Path, cells: dict[str, str], reason: str
+) -> None:
+    bench.arm("bcq", runs([1.0, 2.0, 3.0]))
+    out = exports(bench.space, tmp_path / "out")
+    without_results(bench)
+    edit(out / "runs.csv", 3, **cells)
+    (failed,) = from_export(bench, out).arms[0].failed
+    assert failed.seed == 1 and reason in failed.reason
+
+
+def test_runs_without_metrics_are_failed_runs(bench: Bench, tmp_path: Path) -> None:
+    bench.arm("bcq", runs([1.0, 2.0, 3.0]))
+    out = exports(bench.space, tmp_path / "out")
+    without_results(bench)
+    path = out / "runs.csv"
+    rows = [{n: row[n] for n in NEEDED} for row in csv.DictReader(path.open(newline=""))]
+    path.write_text(export._csv(rows), encoding="utf-8")
+    found = from_export(bench, out).arms[0]
+    assert {run.reason for run in found.failed} == {"no metric recorded"} and not found.runs
+
+
+def test_that_nothing_fits_is_said(bench: Bench, tmp_path: Path) -> None:
+    bench.arm("bcq", runs([1.0, 2.0, 3.0]))
+    out = exports(bench.space, tmp_path / "out")
+    without_results(bench)
+    bench.arms[0] = replace(bench.arms[0], digest="0" * 64)
+    with pytest.raises(AnalysisError, match="none of the 3 exported runs is one of it"):
+        from_export(bench, out)
+
+
 BROKEN = [
-    ({"seed": "two"}, r"runs\.csv, line 3: seed is 'two', wanted a number"),
-    ({"score": "high"}, r"runs\.csv, line 3: score is 'high', wanted a number"),
-    ({"updates": "1k"}, r"runs\.csv, line 3: updates is '1k', wanted a number"),
+    ("runs.csv", {"seed": "two"}, r"runs\.csv, line 3: seed is 'two', wanted a number"),
+    ("runs.csv", {"seed": "0"}, r"runs\.csv, line 3: the run of line 2 again, seed 0; delete one"),
+    ("runs.csv", {"score": "high"}, r"runs\.csv, line 3: score is 'high', wanted a number"),
+    ("runs.csv", {"updates": "1k"}, r"runs\.csv, line 3: updates is '1k', wanted a number"),
+    ("runs.csv", {"updates": ""}, r"runs\.csv, line 3: updates is empty, wanted a number"),
+    ("runs.csv", {"updates": "nan"}, r"runs\.csv, line 3: updates is 'nan', wanted a whole number"),
+    ("runs.csv", {"cores": "inf"}, r"runs\.csv, line 3: cores is 'inf', wanted a whole number"),
+    (
+        "runs.csv",
+        {"data_learnt": "2.5"},
+        r"runs\.csv, line 3: data_learnt is '2.5', wanted a whole",
+    ),
+    (
+        "runs.csv",
+        {"algo": "foo"},
+        r"line 3: digest \w+ belongs to bcq on maze2d-umaze-v1, not to foo",
+    ),
+    ("evaluations.csv", {"score": "x"}, r"evaluations\.csv, line 3: score is 'x', wanted a number"),
+    ("evaluations.csv", {"seed": ""}, r"evaluations\.csv, line 3: seed is '', wanted a number"),
+    ("evaluations.csv", {"update": "1"}, r"bcq \S+ \S+, seed 0: evaluations are not in order"),
 ]
 
 
-@pytest.mark.parametrize(("cells", "message"), BROKEN)
-def test_a_cell_that_is_no_number_is_named(
-    standard: Bench, tmp_path: Path, cells: dict[str, str], message: str
+@pytest.mark.parametrize(("name", "cells", "message"), BROKEN)
+def test_a_damaged_cell_is_named(
+    standard: Bench, tmp_path: Path, name: str, cells: dict[str, str], message: str
 ) -> None:
     out = exports(standard.space, tmp_path / "out")
-    edit(out / "runs.csv", 3, **cells)
+    edit(out / name, 3, **cells)
     without_results(standard)
     with pytest.raises(PlanError, match=message):
         from_export(standard, out)
 
 
-def test_other_files_are_refused_by_name(pushes: Bench, tmp_path: Path) -> None:
-    with pytest.raises(PlanError, match=r"nowhere: no runs\.csv in or below it"):
-        read_exported([tmp_path / "nowhere"])
+BROKEN_STARTS = [
+    ("starts.csv", {"start": "2"}, r"starts\.csv, line 3: start 2 of fetch-push-v0, wanted 1"),
+    ("starts.csv", {"y": "inf"}, r"starts\.csv, line 3: '\S+', 'inf' is no place, wanted metres"),
+    ("starts.csv", {"task": "x"}, r"starts\.csv, line 4: start 2 of fetch-push-v0, wanted 1"),
+    ("outcomes.csv", {"seed": "x"}, r"outcomes\.csv, line 3: seed is 'x', wanted a number"),
+    ("outcomes.csv", {"outcomes": "01"}, r"outcomes are not 40 digits 0 or 1"),
+    ("scenes.csv", {"x": "left"}, r"scenes\.csv, line 3: x is 'left', wanted a number"),
+]
+
+
+@pytest.mark.parametrize(("name", "cells", "message"), BROKEN_STARTS)
+def test_a_damaged_start_is_named(
+    pushes: Bench, tmp_path: Path, name: str, cells: dict[str, str], message: str
+) -> None:
+    out = exports(space_of(pushes), tmp_path / "out")
+    edit(out / name, 3, **cells)
+    without_results(pushes)
+    with pytest.raises((PlanError, AnalysisError), match=message):
+        read_starts(from_export(pushes, out).arms[0], pushes.root)
+
+
+def test_a_list_that_is_cut_off_is_told(pushes: Bench, tmp_path: Path) -> None:
     out = exports(space_of(pushes), tmp_path / "out")
     without_results(pushes)
-    (out / "starts.csv").write_text("task,starts,x,y,cell\n", encoding="utf-8")
-    with pytest.raises(PlanError, match=r"starts\.csv: no 40 starts of fetch-push-v0"):
+    path = out / "starts.csv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-3]), encoding="utf-8")
+    with pytest.raises(PlanError, match=r"starts\.csv: 37 of the 40 starts of fetch-push-v0"):
         read_starts(from_export(pushes, out).arms[0], pushes.root)
-    (out / "outcomes.csv").unlink()
-    assert read_starts(from_export(pushes, out).arms[0], pushes.root) is None
+
+
+def test_files_but_runs_are_optional(pushes: Bench, tmp_path: Path) -> None:
+    out = exports(space_of(pushes), tmp_path / "out")
+    without_results(pushes)
+    for name in ("scenes.csv", "starts.csv", "outcomes.csv"):
+        (out / name).unlink()
+        found = read_starts(from_export(pushes, out).arms[0], pushes.root)
+        assert (found is None) == (name != "scenes.csv")
+
+
+def test_other_files_are_refused_by_name(standard: Bench, tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match=r"nowhere: no runs\.csv in or below it"):
+        read_exported([tmp_path / "nowhere"])
+    out = exports(standard.space, tmp_path / "out")
     (out / "runs.csv").write_text("algo,seed\nbcq,0\n", encoding="utf-8")
     with pytest.raises(PlanError, match=r"runs\.csv: no column 'task'; wanted is a file of python"):
         read_exported([out])

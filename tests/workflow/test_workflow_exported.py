@@ -94,7 +94,44 @@ def test_seeds_of_several_folders_are_joined(fresh: Any) -> None:
     arms = plan_of(fresh)
     one = write_export(fresh.root / "one", [arms["bc"]], (0,))
     two = write_export(fresh.root / "two", [arms["bc"], arms["bcq"]], (1, 5))
-    assert exported_seeds([one, two]) == {
+    found = exported_seeds([one, two])
+    assert found.seeds == {
         arms["bc"].digest[:16]: {0, 1, 5},
         arms["bcq"].digest[:16]: {1, 5},
     }
+    assert found.has(arms["bc"].digest, (0, 1), diagnosed=False)
+    assert not found.has(arms["bc"].digest, (0, 2), diagnosed=False)
+    assert not found.has(arms["bc"].digest, (0, 1), diagnosed=True)
+
+
+def test_runs_whose_diagnosis_was_not_exported_are_run(fresh: Any) -> None:
+    fresh.edit(PAPER, lambda c: c["experiments"]["main"].update(diagnose=True))
+    folder = write_export(fresh.root / "mine", [plan_of(fresh)["bc"]], (0, 1))
+    words = ("all", "--config", "tier=tiny", "exported=mine")
+    assert "bc" in jobs(fresh, *words)
+    path = folder / "runs.csv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    ends = ["diagnosis.discrepancy", *["0.5"] * (len(lines) - 1)]
+    path.write_text(
+        "\n".join(map(",".join, zip(lines, ends, strict=True))) + "\n", encoding="utf-8"
+    )
+    assert "bc" not in jobs(fresh, *words)
+
+
+def test_a_changed_export_makes_the_report_anew(done: Any) -> None:
+    folder = write_export(done.root / "mine", [plan_of(done)["bc"]], (0, 1))
+    words = ("all", "--config", "tier=tiny", "exported=mine")
+    assert done.snakemake("--cores", "1", *words).returncode == 0
+    assert jobs(done, *words) == set()
+    path = folder / "runs.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace(",40,", ",41,"), encoding="utf-8")
+    assert jobs(done, *words) == {"tables"}
+
+
+def test_spreadsheets_and_whole_digests_are_read(fresh: Any) -> None:
+    arm = plan_of(fresh)["bc"]
+    path = write_export(fresh.root / "mine", [arm], (0, 1)) / "runs.csv"
+    text = path.read_text(encoding="utf-8").replace(arm.digest[:16], arm.digest.upper())
+    path.write_text(text, encoding="utf-8-sig")
+    assert "bc" not in jobs(fresh, "romi_main", "--config", "tier=tiny", "exported=mine")
+    assert "bc" in jobs(fresh, "romi_main", "--config", "tier=tiny", "exported=")
