@@ -38,7 +38,10 @@ OWN = tuple(Path(__file__).parents[1] / room for room in ("algos", "envs"))
 
 @dataclass(frozen=True)
 class Job:
-    """A fit or train job: its spec, its inputs, where its outputs and its scratch go."""
+    """A fit or train job: its spec, its inputs, where its outputs and its scratch go.
+
+    ``versions`` are those it began with: a checkout may move on while it trains.
+    """
 
     spec: JobSpec
     data: list[Path]
@@ -47,6 +50,7 @@ class Job:
     scratch: Path
     device: torch.device
     started: Clock
+    versions: dict[str, str]
 
 
 def parse(argv: Sequence[str] | None, stage: Stage, description: str) -> Job:
@@ -74,7 +78,7 @@ def parse(argv: Sequence[str] | None, stage: Stage, description: str) -> Job:
     scratch = args.scratch or default_scratch(args.out, spec)
     device = machine.prepare()
     _warn_of_emulation(spec, device)
-    return Job(spec, args.data, fits, args.out, scratch, device, started)
+    return Job(spec, args.data, fits, args.out, scratch, device, started, machine.versions())
 
 
 def fit_folders(items: Sequence[str], spec: JobSpec, wants: str) -> dict[str, Path]:
@@ -182,7 +186,7 @@ def keep_finished(
         "history": vars(history),
         "tensors": tensors,
         "peak_memory_bytes": machine.peak_memory(),
-        "versions": machine.versions(),
+        "versions": job.versions,
         "hardware": machine.hardware(job.device),
         **extra,
     }

@@ -211,6 +211,16 @@ def test_a_finished_job_emits_its_outputs_again_without_training(
     assert {name: (folder / name).read_bytes() for name in METRIC_FILES} == before
 
 
+def test_the_recorded_commit_is_the_one_that_the_job_began_with(
+    run_job: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The checkout moves on while it trains."""
+    commits = iter(["began", "moved on", "moved on"])
+    monkeypatch.setattr("algos.core.machine.project_version", lambda: next(commits))
+    found = record(run_job("train", make_spec("bcq"), "a"))
+    assert found["versions"]["hindcast"] == "began"
+
+
 def test_other_inputs_are_never_answered_with_an_old_result(run_job: Run) -> None:
     """The same spec on another fit trains again: the digest declares inputs, the fingerprint is their content."""
     folder, digest = fitted(run_job)
