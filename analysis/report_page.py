@@ -234,4 +234,5 @@ def _provenance(catalogue: Catalogue) -> Iterator[tuple[str, tuple[str, ...]]]:
         ("Versions", map(labels.versions, arms)),
     ]
     for label, texts in pairs:
-        yield label, tuple(sorted(set(filter(None, texts))))
+        if found := tuple(sorted(set(filter(None, texts)))):
+            yield label, found

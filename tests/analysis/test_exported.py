@@ -233,6 +233,9 @@ def test_of_a_job_that_was_taken_in_part_the_rest_is_not_claimed(
 def test_a_report_counts_a_run_once_that_experiments_share(bench: Bench, tmp_path: Path) -> None:
     bench.arm("bcq", runs([1.0, 2.0, 3.0]), blocks=3)
     bench.arm("bcq", runs([1.0])[:1], seeds=[0], experiment="smaller")
+    report.write_report(bench.space, bench.results())
+    own = (bench.root / "results/quick/report.html").read_text(encoding="utf-8")
+    assert "Not made here" not in own and "exported=" not in own
     out = exports(bench.space, tmp_path / "out")
     without_results(bench)
     space = replace(bench.space, exports=(out,))
