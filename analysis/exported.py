@@ -27,6 +27,7 @@ EVALUATIONS_FILE = "evaluations.csv"
 #: What a line of `runs.csv` says beside metrics: what the run is, what its job was, where its data came
 #: from. Files of earlier versions lack some of the last two.
 NAMES = ("algo", "task", "cell", "experiments", "seed", "status", "reason", "digest")
+COSTS = ("cpu_seconds_of_the_job", "wall_seconds_of_the_job")
 JOB_NUMBERS = (
     "updates",
     "version",
@@ -34,8 +35,7 @@ JOB_NUMBERS = (
     "episodes_per_start",
     "runs_of_the_job",
     "environment_steps_of_the_job",
-    "cpu_seconds_of_the_job",
-    "wall_seconds_of_the_job",
+    *COSTS,
 )
 JOB_WORDS = (
     "precision",
@@ -122,7 +122,7 @@ class _Job:
     def _record(self, name: str, arm: Arm, lines: list[Line]) -> Record:
         line, row = lines[0]
         where = f"{self.file}, line {line}"
-        costs = numbers({key: row.get(key, "") for key in JOB_NUMBERS[-2:]}, where)
+        costs = numbers({key: row.get(key, "") for key in COSTS}, where)
         updates = _whole(row, "updates", where)
         if updates is None:
             raise PlanError(f"{where}: updates is empty, wanted a number")
@@ -149,8 +149,8 @@ class _Job:
                 cores=_whole(row, "cores", where),
             ),
             versions=_present(**{to: row.get(key) for to, key in names.items()}),
-            wall_seconds=costs.get("wall_seconds_of_the_job"),
-            cpu_seconds=costs.get("cpu_seconds_of_the_job"),
+            wall_seconds=costs.get(COSTS[1]),
+            cpu_seconds=costs.get(COSTS[0]),
             runs_of_the_job=_whole(row, "runs_of_the_job", where),
             export=Export(self.file.parent, key_of(row)),
         )
