@@ -82,25 +82,30 @@ def made_of(tier: str, arms: Sequence[ArmResult]) -> str:
 
 
 def hardware(arm: ArmResult) -> str:
-    """Processor and accelerator that the runs were made on."""
-    parts = []
-    for record in arm.records:
-        found = record.hardware
-        text = str(found.get("cpu", "unknown processor"))
-        cores = f"{found['cores']} cores" if "cores" in found else ""
-        if details := ", ".join(filter(None, [cores, found.get("capability")])):
-            text += f" ({details})"
-        parts.append(f"{text}, {found['gpu']}" if found.get("gpu") else text)
-    return listed(parts)
+    """Processors and accelerators that the runs were made on."""
+    return listed(map(machine, arm.records))
+
+
+def machine(record: Record) -> str:
+    """Processor and accelerator of one job."""
+    found = record.hardware
+    text = str(found.get("cpu", "unknown processor"))
+    cores = f"{found['cores']} cores" if "cores" in found else ""
+    if details := ", ".join(filter(None, [cores, found.get("capability")])):
+        text += f" ({details})"
+    return f"{text}, {found['gpu']}" if found.get("gpu") else text
 
 
 def versions(arm: ArmResult) -> str:
-    """Project commit and the packages that numbers depend on."""
+    """Project commits and the packages that numbers depend on."""
+    return listed(map(versions_of, arm.records))
+
+
+def versions_of(record: Record) -> str:
+    """Project commit and packages of one job."""
     names = ("hindcast", "python", "torch", "mujoco")
-    return listed(
-        ", ".join(f"{name} {record.versions[name]}" for name in names if name in record.versions)
-        for record in arm.records
-    )
+    found = record.versions
+    return ", ".join(f"{name} {found[name]}" for name in names if name in found)
 
 
 def evaluation(arm: ArmResult, metric: str) -> str:

@@ -228,10 +228,10 @@ def _provenance(catalogue: Catalogue) -> Iterator[tuple[str, tuple[str, ...]]]:
     pairs: list[tuple[str, Iterable[str]]] = [
         ("Compute", [f"{duration(wall)} of wall time in {count(len(records), 'job')}"]),
         ("Not made here", read_elsewhere(distinct(arms))),
-        ("Hardware", map(labels.hardware, arms)),
+        ("Hardware", map(labels.machine, records.values())),
         ("Precision", map(labels.precision, arms)),
         ("Data", map(labels.data, arms)),
-        ("Versions", map(labels.versions, arms)),
+        ("Versions", map(labels.versions_of, records.values())),
     ]
     for label, texts in pairs:
         if found := tuple(sorted(set(filter(None, texts)))):

@@ -278,3 +278,15 @@ def test_processors_of_one_name_are_told_apart(
 ) -> None:
     bench.arm("bcq", runs([1.0, 2.0, 3.0]), hardware=hardware)
     assert labels.hardware(bench.results().arms[0]) == text
+
+
+def test_a_report_lists_each_machine_once(bench: Bench, tmp_path: Path) -> None:
+    """Also where an arm has runs of two machines."""
+    arm = bench.arm("bcq", runs([1.0, 2.0, 3.0]), blocks=3)
+    bench.arm("romi_bcq", runs([1.0, 2.0, 3.0]))
+    bench.change(arm, hardware={"cpu": "Other CPU", "cores": 4}, versions={"hindcast": "other"})
+    report.write_report(bench.space, bench.results())
+    page = (bench.root / "results/quick/report.html").read_text(encoding="utf-8")
+    facts = page[page.index(">Hardware<") : page.index(">Make it again<")]
+    assert facts.count("Other CPU (4 cores)") == 1 and facts.count("Test CPU (2 cores)") == 1
+    assert facts.count("hindcast other") == 1 and facts.count("hindcast abc1234") == 1
