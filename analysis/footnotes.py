@@ -74,7 +74,7 @@ def _read_elsewhere(arms: Sequence[ArmResult]) -> Iterator[str]:
             name = str(folder)
             found.setdefault(name, []).append(f"{arm.name}, seeds {_ranges(seeds)}")
             counts[name] = counts.get(name, 0) + len(seeds)
-    every = sum(len(arm.runs) + len(arm.failed) for arm in arms)
+    every = sum(len(arm.every) for arm in arms)
     for name, texts in found.items():
         which = "all runs" if counts[name] == every else "; ".join(texts)
         yield f"Read from {name}, not made here: {which}."

@@ -90,6 +90,9 @@ def exported_seeds(folders: Iterable[Path]) -> ExportedSeeds:
         for line, row in read_rows(path, NEEDED):
             seed = seed_of(row, f"{path}, line {line}")
             found.seeds.setdefault(digest_of(row), set()).add(seed)
-            if any(text and name.startswith(DIAGNOSIS) for name, text in row.items()):
+            # a failed run has no diagnosis and never will
+            if row["status"] != "finished" or any(
+                text and name.startswith(DIAGNOSIS) for name, text in row.items()
+            ):
                 found.diagnosed.setdefault(digest_of(row), set()).add(seed)
     return found

@@ -112,10 +112,17 @@ def test_runs_whose_diagnosis_was_not_exported_are_run(fresh: Any) -> None:
     path = folder / "runs.csv"
     lines = path.read_text(encoding="utf-8").splitlines()
     ends = ["diagnosis.discrepancy", *["0.5"] * (len(lines) - 1)]
-    path.write_text(
-        "\n".join(map(",".join, zip(lines, ends, strict=True))) + "\n", encoding="utf-8"
-    )
+    rows = [*map(",".join, zip(lines, ends, strict=True))]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     assert "bc" not in jobs(fresh, *words)
+    # a failed run counts as run: it has no diagnosis and never will
+    rows[1] = rows[1].replace("finished", "failed").removesuffix("0.5")
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    assert "bc" not in jobs(fresh, *words)
+    # a finished one without the numbers does not
+    rows[2] = rows[2].removesuffix("0.5")
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    assert "bc" in jobs(fresh, *words)
 
 
 def test_a_changed_export_makes_the_report_anew(done: Any) -> None:
